@@ -1,0 +1,1 @@
+"""wassflow: the many-particle limit of Wasserstein gradient flows, seen and measured."""
