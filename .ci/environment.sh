@@ -1,5 +1,5 @@
 # Sourced by validation/run.sh and tests/run.sh: leaves `python` and `PATH` of a private environment in .venv that holds
-# wassflow with the extras named in $1, installed from the versions in .ci/constraints.txt. Repeating it costs nothing.
+# wassflow (with the extra $1 where given), installed from the versions in .ci/constraints.txt. Repeating it costs nothing.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -25,8 +25,8 @@ MESSAGE
 }
 
 install_environment() {
-    local extras=$1 environment=.venv python stamp
-    stamp="$environment/installed-$extras"
+    local extra=${1:-} environment=.venv python stamp
+    stamp="$environment/installed${extra:+-$extra}"
     # The environment is complete for these requirements exactly when the stamp holds them: it is written last.
     requirements() { cksum pyproject.toml .ci/constraints.txt; pwd; }
     if [ ! -x "$environment/bin/python" ] || ! "$environment/bin/python" -c '' 2>/dev/null; then
@@ -46,13 +46,13 @@ install_environment() {
     if [ "$(cat "$stamp" 2>/dev/null)" != "$(requirements)" ]; then
         echo "Installing wassflow and what it needs (about a minute the first time) ..." >&2
         PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=.ci/constraints.txt \
-            "$environment/bin/python" -m pip install --quiet --editable ".[$extras]"
+            "$environment/bin/python" -m pip install --quiet --editable ".${extra:+[$extra]}"
         requirements >"$stamp"
     fi
     PATH="$PWD/$environment/bin:$PATH"
     export PATH
-    # Two cores are better used by two ranks than by threads that spin (see CONTRIBUTING in the README).
+    # Cores are used by processes and ranks; threads inside BLAS would only compete with them.
     export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 }
 
-install_environment "$1"
+install_environment "${1:-}"
