@@ -1,0 +1,161 @@
+"""Features Phi: R^d -> R^N, and the integrals and pairings a flow needs of them."""
+
+from abc import ABC, abstractmethod
+from collections import abc
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from wassflow.arguments import Array, as_integer, as_vector
+
+# Largest number of floats a block of Phi or of its gradient may hold (8 MiB): the memory of an evaluation
+# does not depend on the number of points.
+BLOCK_FLOATS = 1 << 20
+
+
+def shaped_points(name: str, u: ArrayLike, dim: int | None) -> Array:
+    """Return ``u`` as a C-ordered ``(n, d)`` float64 array.
+
+    Unlike :func:`wassflow.arguments.as_points` it does not look at the values: it is called several times in
+    every step of a flow, and a flow notices a number that is not finite in its energy.
+    """
+    points = np.ascontiguousarray(u, dtype=np.float64)
+    if points.ndim != 2 or (dim is not None and points.shape[1] != dim):
+        wanted = "(n, d)" if dim is None else f"(n, {dim})"
+        raise ValueError(f"{name} must have shape {wanted}, found shape {points.shape}")
+    return points
+
+
+class Features(ABC):
+    """The map Phi: R^d -> R^N of F(mu) = R(int Phi dmu) + int V dmu (Chizat and Bach 2018, eq. (1)).
+
+    A subclass gives :meth:`value` and :meth:`gradient`. The integrals and pairings below are then evaluated
+    block by block; a subclass with structure overrides them so that even a block is not formed.
+
+    Attributes:
+        size: N, number of features.
+        dim: d, dimension of a point; ``None`` if the features do not know it.
+    """
+
+    size: int
+    dim: int | None
+
+    @abstractmethod
+    def value(self, u: ArrayLike) -> Array:
+        """Return Phi at points ``(n, d)`` as an ``(n, N)`` array."""
+
+    @abstractmethod
+    def gradient(self, u: ArrayLike) -> Array:
+        """Return the partial derivatives d_j Phi at points ``(n, d)`` as an ``(n, d, N)`` array."""
+
+    def moment(self, u: ArrayLike, weights: ArrayLike) -> Array:
+        """Return sum_i weights_i Phi(u_i), shape ``(N,)``, for points ``(n, d)`` and weights ``(n,)``."""
+        u, weights = self._points(u), self._masses(u, weights)
+        total = np.zeros(self.size)
+        for rows in self._blocks(u.shape[0], self.size):
+            total += weights[rows] @ self.value(u[rows])
+        return total
+
+    def pair(self, u: ArrayLike, g: ArrayLike) -> Array:
+        """Return <g, Phi(u_i)>, shape ``(n,)``, for points ``(n, d)`` and g ``(N,)``."""
+        u, g = self._points(u), as_vector("g", g, self.size)
+        result = np.empty(u.shape[0])
+        for rows in self._blocks(u.shape[0], self.size):
+            result[rows] = self.value(u[rows]) @ g
+        return result
+
+    def pair_gradient(self, u: ArrayLike, g: ArrayLike) -> Array:
+        """Return <g, d_j Phi(u_i)>, shape ``(n, d)``, for points ``(n, d)`` and g ``(N,)``."""
+        u, g = self._points(u), as_vector("g", g, self.size)
+        result = np.empty(u.shape)
+        for rows in self._blocks(u.shape[0], self.size * u.shape[1]):
+            result[rows] = self.gradient(u[rows]) @ g
+        return result
+
+    def _points(self, u: ArrayLike) -> Array:
+        return shaped_points("u", u, self.dim)
+
+    @staticmethod
+    def _masses(u: ArrayLike, weights: ArrayLike) -> Array:
+        masses = np.ascontiguousarray(weights, dtype=np.float64)
+        if masses.shape != np.shape(u)[:1]:
+            raise ValueError(
+                f"weights must have shape {np.shape(u)[:1]}, one for each point, found {masses.shape}"
+            )
+        return masses
+
+    @staticmethod
+    def _blocks(rows: int, floats_per_row: int) -> abc.Iterator[slice]:
+        step = max(1, BLOCK_FLOATS // max(1, floats_per_row))
+        for start in range(0, rows, step):
+            yield slice(start, min(start + step, rows))
+
+
+class CallableFeatures(Features):
+    """Features given by two functions of the user.
+
+    Args:
+        value: function of points ``(n, d)`` that returns Phi, ``(n, N)``.
+        gradient: function of points ``(n, d)`` that returns the partial derivatives, ``(n, d, N)``.
+        size: N.
+        dim: d, if the functions work for one dimension only.
+
+    Raises:
+        ValueError: if an argument is not callable, or, at the call, if a function returns another shape or
+            values that are not real numbers.
+
+    >>> features = CallableFeatures(lambda u: u**2, lambda u: 2 * u[:, :, None] * np.eye(2), size=2)
+    >>> features.moment([[1.0, 2.0], [3.0, 0.0]], [0.5, 0.5])
+    array([5., 2.])
+    >>> features.pair_gradient([[1.0, 2.0]], [1.0, 1.0])
+    array([[2., 4.]])
+    """
+
+    def __init__(
+        self,
+        value: abc.Callable[[Array], ArrayLike],
+        gradient: abc.Callable[[Array], ArrayLike],
+        size: int,
+        dim: int | None = None,
+    ):
+        self._value = checked_function("value", value)
+        self._gradient = checked_function("gradient", gradient)
+        self.size = as_integer("size", size, least=1)
+        self.dim = None if dim is None else as_integer("dim", dim, least=1)
+
+    def value(self, u: ArrayLike) -> Array:
+        """Return Phi at points ``(n, d)`` as an ``(n, N)`` array."""
+        u = self._points(u)
+        return user_array("value(u) of CallableFeatures", self._value, u, (u.shape[0], self.size), "(n, N)")
+
+    def gradient(self, u: ArrayLike) -> Array:
+        """Return the partial derivatives d_j Phi at points ``(n, d)`` as an ``(n, d, N)`` array."""
+        u = self._points(u)
+        return user_array(
+            "gradient(u) of CallableFeatures", self._gradient, u, (*u.shape, self.size), "(n, d, N)"
+        )
+
+
+def checked_function[Function: abc.Callable](name: str, function: Function) -> Function:
+    """Return ``function`` if it can be called."""
+    if not callable(function):
+        raise ValueError(f"{name} must be a function, found {type(function).__name__}")
+    return function
+
+
+def user_array(
+    name: str, function: abc.Callable[..., ArrayLike], u: Array, shape: tuple[int, ...], letters: str, *args
+) -> Array:
+    """Return ``function(u, *args)`` after a check of its shape; no points, no call."""
+    if u.shape[0] == 0:
+        return np.zeros(shape)
+    result = function(u, *args)
+    try:
+        array = np.ascontiguousarray(result, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must return real numbers, found {type(result).__name__}: {error}") from None
+    if array.shape != shape:
+        raise ValueError(
+            f"{name} must return shape {letters} = {shape} for points of shape {u.shape}, found {array.shape}"
+        )
+    return array

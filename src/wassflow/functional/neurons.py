@@ -1,0 +1,194 @@
+"""Features of two-layer neural networks."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike
+
+from wassflow.arguments import Array, as_points, as_vector, one_of
+from wassflow.functional.activations import ACTIVATIONS, activate, activate_with_slope
+from wassflow.functional.features import Features
+
+# Inputs handled at a time: a row of activations and its slopes stay in the first-level cache.
+_TILE = 1024
+
+
+class NeuronFeatures(Features):
+    """A neuron at N inputs: Phi(w, theta)_j = w sigma(<s(theta), x_j>) (Chizat and Bach 2018, section 4.2).
+
+    u = (w, theta) with theta in R^p, or u = theta without output weight (then w = 1). A bias is a column of
+    ones in the inputs. s(theta) = theta, or theta |theta| coordinatewise for the signed-square
+    parametrisation, which makes a ReLU neuron without output weight positively 2-homogeneous; w itself is
+    never squared.
+
+    ``moment``, ``pair`` and ``pair_gradient`` hold one row of activations at a time, never an (n, N) array.
+
+    Args:
+        inputs: x, shape ``(N, p)``.
+        activation: "sigmoid", "tanh", "softplus" or "relu" (its derivative at 0 is taken as 0).
+        output_weight: whether column 0 of u is the weight w.
+        parametrization: "linear" or "signed-square".
+
+    Raises:
+        ValueError: for inputs that are not a finite (N, p) array or an unknown name.
+
+    >>> features = NeuronFeatures([[1.0, 1.0], [2.0, -9.0]], "relu")
+    >>> features.value([[2.0, 3.0, 1.0]])
+    array([[8., 0.]])
+    >>> features.gradient([[2.0, 3.0, 1.0]])
+    array([[[ 4.,  0.],
+            [ 2.,  0.],
+            [ 2., -0.]]])
+    >>> features.pair_gradient([[2.0, 3.0, 1.0]], [1.0, 1.0])
+    array([[4., 2., 2.]])
+    """
+
+    dim: int
+
+    def __init__(
+        self,
+        inputs: ArrayLike,
+        activation: str,
+        output_weight: bool = True,
+        parametrization: str = "linear",
+    ):
+        self.inputs = as_points("inputs", inputs)
+        if self.inputs.size == 0:
+            raise ValueError(f"inputs must not be empty, found shape {self.inputs.shape}")
+        self.activation = one_of("activation", activation, ACTIVATIONS)
+        self.output_weight = bool(output_weight)
+        self.parametrization = one_of("parametrization", parametrization, ("linear", "signed-square"))
+        self.size, columns = self.inputs.shape
+        self.dim = columns + int(self.output_weight)
+        self._columns = np.ascontiguousarray(self.inputs.T)
+        self._code = ACTIVATIONS[self.activation]
+
+    def value(self, u: ArrayLike) -> Array:
+        """Return Phi at points ``(n, d)`` as an ``(n, N)`` array."""
+        weight, theta, _ = self._split(self._points(u))
+        sigma = theta @ self._columns
+        activate(self._code, sigma.reshape(-1))
+        return weight[:, None] * sigma
+
+    def gradient(self, u: ArrayLike) -> Array:
+        """Return the partial derivatives d_j Phi at points ``(n, d)`` as an ``(n, d, N)`` array."""
+        u = self._points(u)
+        weight, theta, chain = self._split(u)
+        sigma = theta @ self._columns
+        slope = np.empty_like(sigma)
+        activate_with_slope(self._code, sigma.reshape(-1), slope.reshape(-1))
+        result = np.empty((*u.shape, self.size))
+        first = int(self.output_weight)
+        np.multiply((weight * chain.T).T[:, :, None], slope[:, None, :], out=result[:, first:])
+        result[:, first:] *= self._columns
+        if self.output_weight:
+            result[:, 0] = sigma
+        return result
+
+    def moment(self, u: ArrayLike, weights: ArrayLike) -> Array:
+        """Return sum_i weights_i Phi(u_i), shape ``(N,)``, for points ``(n, d)`` and weights ``(n,)``."""
+        u = self._points(u)
+        weight, theta, _ = self._split(u)
+        return _moment(self._code, self._columns, theta, self._masses(u, weights) * weight)
+
+    def pair(self, u: ArrayLike, g: ArrayLike) -> Array:
+        """Return <g, Phi(u_i)>, shape ``(n,)``, for points ``(n, d)`` and g ``(N,)``."""
+        weight, theta, _ = self._split(self._points(u))
+        return weight * _pair(self._code, self._columns, theta, as_vector("g", g, self.size))
+
+    def pair_gradient(self, u: ArrayLike, g: ArrayLike) -> Array:
+        """Return <g, d_j Phi(u_i)>, shape ``(n, d)``, for points ``(n, d)`` and g ``(N,)``."""
+        u = self._points(u)
+        weight, theta, chain = self._split(u)
+        # Columns: <g, sigma>, then <g sigma', x_k>.
+        paired = _pair_gradient(self._code, self._columns, theta, as_vector("g", g, self.size))
+        paired[:, 1:] *= (weight * chain.T).T
+        return paired if self.output_weight else np.ascontiguousarray(paired[:, 1:])
+
+    def _split(self, u: Array) -> tuple[Array, Array, Array]:
+        """Return w ``(n,)``, s(theta) ``(n, p)`` and its derivative ``(n, p)``, coordinatewise."""
+        weight = u[:, 0] if self.output_weight else np.ones(u.shape[0])
+        theta = np.ascontiguousarray(u[:, int(self.output_weight) :])
+        if self.parametrization == "linear":
+            return weight, theta, np.broadcast_to(1.0, theta.shape)
+        modulus = np.abs(theta)
+        return weight, theta * modulus, 2.0 * modulus
+
+
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def _preactivate(columns, theta, start, z):
+    """Write <theta, x_j> into z for the inputs j = start, start + 1, ...; two coordinates in a pass."""
+    p = theta.size
+    row, t = columns[0, start : start + z.size], theta[0]
+    for j in range(z.size):
+        z[j] = t * row[j]
+    for k in range(1, p - 1, 2):
+        row, t = columns[k, start : start + z.size], theta[k]
+        other, s = columns[k + 1, start : start + z.size], theta[k + 1]
+        for j in range(z.size):
+            z[j] += t * row[j] + s * other[j]
+    if p % 2 == 0:
+        row, t = columns[p - 1, start : start + z.size], theta[p - 1]
+        for j in range(z.size):
+            z[j] += t * row[j]
+
+
+# Sums of rows may be reassociated, so that they run in vector registers.
+@njit(cache=True, fastmath={"contract", "reassoc"}, error_model="numpy")
+def _dot(x, y):
+    total = 0.0
+    for j in range(x.size):
+        total += x[j] * y[j]
+    return total
+
+
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def _moment(activation, columns, theta, weights):
+    size = columns.shape[1]
+    total = np.zeros(size)
+    buffer = np.empty(min(size, _TILE))
+    for start in range(0, size, _TILE):
+        length = min(_TILE, size - start)
+        z, part = buffer[:length], total[start : start + length]
+        for i in range(weights.size):
+            weight = weights[i]
+            if weight == 0.0:  # empty cells are the normal case of a density
+                continue
+            _preactivate(columns, theta[i], start, z)
+            activate(activation, z)
+            for j in range(length):
+                part[j] += weight * z[j]
+    return total
+
+
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def _pair(activation, columns, theta, g):
+    size = columns.shape[1]
+    result = np.zeros(theta.shape[0])
+    buffer = np.empty(min(size, _TILE))
+    for start in range(0, size, _TILE):
+        length = min(_TILE, size - start)
+        z, part = buffer[:length], g[start : start + length]
+        for i in range(theta.shape[0]):
+            _preactivate(columns, theta[i], start, z)
+            activate(activation, z)
+            result[i] += _dot(part, z)
+    return result
+
+
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def _pair_gradient(activation, columns, theta, g):
+    size, p = columns.shape[1], columns.shape[0]
+    result = np.zeros((theta.shape[0], p + 1))
+    buffer, slopes = np.empty(min(size, _TILE)), np.empty(min(size, _TILE))
+    for start in range(0, size, _TILE):
+        length = min(_TILE, size - start)
+        z, slope, part = buffer[:length], slopes[:length], g[start : start + length]
+        for i in range(theta.shape[0]):
+            _preactivate(columns, theta[i], start, z)
+            activate_with_slope(activation, z, slope)
+            result[i, 0] += _dot(part, z)
+            for j in range(length):
+                slope[j] *= part[j]
+            for k in range(p):
+                result[i, k + 1] += _dot(slope, columns[k, start : start + length])
+    return result

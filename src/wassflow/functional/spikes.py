@@ -1,0 +1,281 @@
+"""Features of spike deconvolution: a weighted bump on the flat torus."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from wassflow.arguments import Array, as_integer, as_number, as_vector, one_of
+from wassflow.functional.features import Features
+
+# Points of a block: its trigonometric tables stay in the second-level cache for the usual orders.
+_BLOCK = 2048
+# Fourier coefficients of a sampled Gaussian are kept down to this fraction of the first one.
+_CUTOFF = 1e-18
+
+
+class SpikeFeatures(Features):
+    """A spike seen through a kernel: Phi(w, theta) = w psi(. - theta) (Chizat and Bach 2018, section 4.1).
+
+    u = (w, theta), theta on the flat torus of the given period in every axis (any representative will do); on
+    the 2-torus psi is the product of the kernel in each axis. In one axis, with omega = 2 pi / period,
+
+    - "dirichlet": psi(x) = sum over |k| <= order of exp(i k omega x), the unnormalised Dirichlet kernel,
+      psi(0) = 2 order + 1;
+    - "gaussian": psi(x) = sum over integers n of exp(-(x - n period)^2 / (2 width^2)), truncated to the
+      frequencies |k| <= order if an ``order`` is given.
+
+    What is observed of the signal psi(. - theta):
+
+    - without ``samples``, its coefficients in the orthonormal basis 1/sqrt(period), sqrt(2/period) cos(k
+      omega x), sqrt(2/period) sin(k omega x), in the order 1, cos 1, ..., cos order, sin 1, ..., sin order
+      (tensor products in C order on the 2-torus): N = (2 order + 1)^dim, and |f|^2 is the squared L2 norm of
+      the signal;
+    - with ``samples``, its values at so many equidistant points 0, period/samples, ... per axis, or at the
+      given positions (grid of them in C order on the 2-torus): N = samples^dim. A loss with ``scale``
+      multiplied by (period/samples)^dim approximates that of the L2 norm.
+
+    Args:
+        kernel: "dirichlet" or "gaussian".
+        order: largest frequency; needed by the Dirichlet kernel, and by the Gaussian without ``samples``.
+        samples: number of samples per axis, or their positions ``(S,)``.
+        dim: 1 or 2, dimension of the torus; a point has dim + 1 coordinates.
+        period: length of the torus.
+        width: standard deviation of the Gaussian.
+
+    Raises:
+        ValueError: for an unknown kernel, or an argument that is missing, superfluous or out of range.
+
+    >>> features = SpikeFeatures("dirichlet", order=2)
+    >>> features.size, float((features.value([[2.0, 0.3]]) ** 2).sum().round(12))
+    (5, 20.0)
+    >>> round(features.kernel_norm_squared, 12)
+    5.0
+    >>> SpikeFeatures("gaussian", samples=4, width=0.05).value([[1.0, 0.25]]).round(3) + 0.0
+    array([[0., 1., 0., 0.]])
+    """
+
+    dim: int
+
+    def __init__(
+        self,
+        kernel: str,
+        order: int | None = None,
+        samples: int | ArrayLike | None = None,
+        dim: int = 1,
+        period: float = 1.0,
+        width: float | None = None,
+    ):
+        self.kernel = one_of("kernel", kernel, ("dirichlet", "gaussian"))
+        self.torus_dim = one_of("dim", dim, (1, 2))
+        self.dim = self.torus_dim + 1
+        self.period = as_number("period", period, above=0.0)
+        self._omega = 2.0 * np.pi / self.period
+        self.width = _checked_width(self.kernel, width)
+        self.order = self._checked_order(order, samples is not None)
+        # Amplitudes of psi(. - theta) on the orthonormal basis: the constant, the cosines and the sines.
+        per_frequency = self._fourier_coefficients() * np.sqrt(2.0 * self.period)
+        self._amplitudes = np.concatenate(
+            [per_frequency[:1] / np.sqrt(2.0), per_frequency[1:], per_frequency[1:]]
+        )
+        self.samples = None if samples is None else self._positions(samples)
+        if self.samples is None:
+            self._sampling = None
+            self.size = (2 * self.order + 1) ** self.torus_dim
+        else:
+            self._sampling = (self._table(self.samples) * self._basis_heights[:, None]).T
+            self.size = self.samples.size**self.torus_dim
+
+    @property
+    def kernel_norm_squared(self) -> float:
+        """The squared L2 norm of psi on the torus."""
+        return float(np.sum(self._amplitudes[: self.order + 1] ** 2) ** self.torus_dim)
+
+    def signal(self, f: ArrayLike, x: ArrayLike) -> Array:
+        """Return the signal with coefficients f ``(N,)`` at points x ``(n, dim)`` of the torus, ``(n,)``.
+
+        Raises:
+            ValueError: if the features are samples, which do not determine a signal between them.
+        """
+        if self._sampling is not None:
+            raise ValueError("signal needs features that are Fourier coefficients, found samples")
+        x = np.ascontiguousarray(x, dtype=np.float64)
+        if x.ndim != 2 or x.shape[1] != self.torus_dim:
+            raise ValueError(f"x must have shape (n, {self.torus_dim}), found shape {x.shape}")
+        tables = [(self._table(column) * self._basis_heights[:, None]).T for column in x.T]
+        form = as_vector("f", f, self.size).reshape((2 * self.order + 1,) * self.torus_dim)
+        if self.torus_dim == 1:
+            return tables[0] @ form
+        return np.einsum("ik,kl,il->i", tables[0], form, tables[1], optimize=True)
+
+    def value(self, u: ArrayLike) -> Array:
+        """Return Phi at points ``(n, d)`` as an ``(n, N)`` array."""
+        u = self._points(u)
+        return u[:, :1] * self._tensor([self._observed(column) for column in u.T[1:]])
+
+    def gradient(self, u: ArrayLike) -> Array:
+        """Return the partial derivatives d_j Phi at points ``(n, d)`` as an ``(n, d, N)`` array."""
+        u = self._points(u)
+        values = [self._observed(column) for column in u.T[1:]]
+        result = np.empty((*u.shape, self.size))
+        result[:, 0] = self._tensor(values)
+        for axis in range(self.torus_dim):
+            factors = list(values)
+            factors[axis] = self._observed(u[:, 1 + axis], derivative=True)
+            result[:, 1 + axis] = u[:, :1] * self._tensor(factors)
+        return result
+
+    def moment(self, u: ArrayLike, weights: ArrayLike) -> Array:
+        """Return sum_i weights_i Phi(u_i), shape ``(N,)``, for points ``(n, d)`` and weights ``(n,)``."""
+        u = self._points(u)
+        masses = self._masses(u, weights) * u[:, 0]
+        charged = np.flatnonzero(masses)  # empty cells are the normal case of a density
+        total = np.zeros((2 * self.order + 1,) * self.torus_dim)
+        for start in range(0, charged.size, _BLOCK):
+            rows = charged[start : start + _BLOCK]
+            first = self._table(u[rows, 1])
+            if self.torus_dim == 1:
+                total += first @ masses[rows]
+            else:
+                total += (first * masses[rows]) @ self._table(u[rows, 2]).T
+        for axis in range(self.torus_dim):
+            total = self._along(axis, total, self._amplitudes)
+        return self._sampled(total).ravel()
+
+    def pair(self, u: ArrayLike, g: ArrayLike) -> Array:
+        """Return <g, Phi(u_i)>, shape ``(n,)``, for points ``(n, d)`` and g ``(N,)``."""
+        u = self._points(u)
+        return u[:, 0] * self._forms(u, self._form(g), derivatives=False)[0]
+
+    def pair_gradient(self, u: ArrayLike, g: ArrayLike) -> Array:
+        """Return <g, d_j Phi(u_i)>, shape ``(n, d)``, for points ``(n, d)`` and g ``(N,)``."""
+        u = self._points(u)
+        result = np.ascontiguousarray(self._forms(u, self._form(g), derivatives=True).T)
+        result[:, 1:] *= u[:, :1]
+        return result
+
+    def _forms(self, u: Array, form: Array, derivatives: bool) -> Array:
+        """Return the polynomial with coefficients ``form`` at theta, and its partial derivatives."""
+        result = np.empty((self.dim if derivatives else 1, u.shape[0]))
+        derivative = self._derived(form)
+        if self.torus_dim == 1:
+            stacked = np.stack([form, derivative] if derivatives else [form])
+        for start in range(0, u.shape[0], _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            first = self._table(u[rows, 1])
+            if self.torus_dim == 1:
+                np.matmul(stacked, first, out=result[:, rows])
+                continue
+            second = self._table(u[rows, 2])
+            contracted = form @ second
+            result[0, rows] = np.einsum("ki,ki->i", first, contracted)
+            if derivatives:
+                result[1, rows] = np.einsum("ki,ki->i", first, self._derived(contracted))
+                result[2, rows] = np.einsum("ki,ki->i", first, self._derived(form.T).T @ second)
+        return result
+
+    def _form(self, g: ArrayLike) -> Array:
+        """Return the coefficients of theta -> <g, psi(. - theta)> on 1, cos, sin in every axis."""
+        g = as_vector("g", g, self.size)
+        if self._sampling is not None:
+            g = g.reshape((self._sampling.shape[0],) * self.torus_dim)
+            g = self._sampling.T @ g if self.torus_dim == 1 else self._sampling.T @ g @ self._sampling
+        form = g.reshape((2 * self.order + 1,) * self.torus_dim)
+        for axis in range(self.torus_dim):
+            form = self._along(axis, form, self._amplitudes)
+        return form
+
+    def _derived(self, form: Array) -> Array:
+        """Return the coefficients of the derivatives of the polynomials in the columns of ``form``."""
+        frequencies = self._omega * np.arange(1, self.order + 1).reshape((-1,) + (1,) * (form.ndim - 1))
+        result = np.zeros_like(form)
+        result[1 : self.order + 1] = frequencies * form[self.order + 1 :]
+        result[self.order + 1 :] = -frequencies * form[1 : self.order + 1]
+        return result
+
+    def _sampled(self, coefficients: Array) -> Array:
+        if self._sampling is None:
+            return coefficients
+        if self.torus_dim == 1:
+            return self._sampling @ coefficients
+        return self._sampling @ coefficients @ self._sampling.T
+
+    def _observed(self, theta: Array, derivative: bool = False) -> Array:
+        """Return what is seen of psi(. - theta) in one axis, ``(n, N per axis)``, or its derivative."""
+        table = self._table(theta)
+        if derivative:
+            # (cos)' = -k omega sin, (sin)' = k omega cos: the transpose of the map on coefficients.
+            table = -self._derived(table)
+        rows = (self._amplitudes[:, None] * table).T
+        return rows if self._sampling is None else rows @ self._sampling.T
+
+    def _tensor(self, factors: list[Array]) -> Array:
+        if self.torus_dim == 1:
+            return factors[0]
+        return (factors[0][:, :, None] * factors[1][:, None, :]).reshape(factors[0].shape[0], -1)
+
+    def _table(self, theta: Array) -> Array:
+        """Return 1, cos(k omega theta), sin(k omega theta) as rows, ``(2 order + 1, n)``."""
+        K = self.order
+        table = np.empty((2 * K + 1, theta.size))
+        table[0] = 1.0
+        if K == 0:
+            return table
+        # Reduced to one period first: k theta would otherwise lose digits for far representatives.
+        angle = self._omega * np.remainder(theta, self.period)
+        np.cos(angle, out=table[1])
+        np.sin(angle, out=table[K + 1])
+        # Doubling (frequencies m+1..2m from 1..m and m) instead of the recurrence k -> k + 1: fewer passes,
+        # and rounding errors grow with log K instead of K.
+        m = 1
+        while m < K:
+            new = min(m, K - m)
+            cosine, sine = table[1 : new + 1], table[K + 1 : K + new + 1]
+            c, s = table[m], table[K + m]
+            table[m + 1 : m + new + 1] = cosine * c - sine * s
+            table[K + m + 1 : K + m + new + 1] = sine * c + cosine * s
+            m += new
+        return table
+
+    @property
+    def _basis_heights(self) -> Array:
+        """Factors that make 1, cos, sin orthonormal."""
+        heights = np.full(2 * self.order + 1, np.sqrt(2.0 / self.period))
+        heights[0] = np.sqrt(1.0 / self.period)
+        return heights
+
+    def _along(self, axis: int, form: Array, factors: Array) -> Array:
+        return form * (factors if axis == self.torus_dim - 1 else factors[:, None])
+
+    def _fourier_coefficients(self) -> Array:
+        """Return c_k of psi(x) = sum over k of c_k exp(i k omega x), k = 0, ..., order."""
+        if self.width is None:
+            return np.ones(self.order + 1)
+        damping = np.exp(-0.5 * (self.width * self._omega * np.arange(self.order + 1)) ** 2)
+        return self.width * np.sqrt(2.0 * np.pi) / self.period * damping
+
+    def _checked_order(self, order: int | None, sampled: bool) -> int:
+        if order is not None:
+            return as_integer("order", order, least=0)
+        if self.width is None:
+            raise ValueError("order must be given for the dirichlet kernel, found None")
+        if not sampled:
+            raise ValueError("order or samples must be given for the gaussian kernel, found neither")
+        return int(np.ceil(np.sqrt(-2.0 * np.log(_CUTOFF)) / (self.width * self._omega)))
+
+    def _positions(self, samples: int | ArrayLike) -> Array:
+        if np.ndim(samples) == 0:
+            count = as_integer("samples", samples, least=1)
+            return self.period / count * np.arange(count)
+        positions = as_vector("samples", samples)
+        if positions.size == 0:
+            raise ValueError("samples must hold at least one position, found none")
+        return positions
+
+
+def _checked_width(kernel: str, width: float | None) -> float | None:
+    if kernel == "gaussian":
+        if width is None:
+            raise ValueError("width must be given for the gaussian kernel, found None")
+        return as_number("width", width, above=0.0)
+    if width is not None:
+        raise ValueError(f"width belongs to the gaussian kernel, found {width} for the {kernel} kernel")
+    return None
