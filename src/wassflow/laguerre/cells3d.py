@@ -1,0 +1,2 @@
+def integrate(*a):
+    raise ValueError

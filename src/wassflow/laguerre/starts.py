@@ -1,0 +1,144 @@
+"""Potentials to start from, and the continuation in smoothed densities for sources with voids.
+
+Newton's method needs a start whose cells all carry mass. Where the source has voids no simple start has that, so the
+source is first smoothed (a diffusion, positive everywhere) as little as one of the starts needs; the smoothing then
+goes to zero in steps taken as large as the cells allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from wassflow.laguerre.cells import Cells, Seeds, measure_cells
+from wassflow.laguerre.geometry import Array
+from wassflow.laguerre.newton import Deadline, NewtonState, least_ratio, solve_newton
+from wassflow.laguerre.source import Source
+
+# A start is good enough when its least cell has this share of its weight.
+GOOD_RATIO = 1e-3
+
+
+def _square_root(matrix: Array) -> Array:
+    values, vectors = np.linalg.eigh(matrix)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
+
+
+def starting_potentials(source: Source, seeds: Seeds, weights: Array) -> list[tuple[str, Array]]:
+    """Return named potentials: Voronoi, the affine map between covariances, the affine map between boxes.
+
+    An affine map y -> A (y - c) + b with A symmetric positive is the gradient of a convex function g, and
+    psi = |y|^2 - 2 g(y) makes the Laguerre cell of y the preimage of a Voronoi-like cell around its image.
+    """
+    y = seeds.positions
+    starts = [("voronoi", np.zeros(seeds.size))]
+    if np.any(np.isfinite(source.period)):
+        return starts
+    centre = weights @ y
+    offset = y - centre
+    covariance = (offset * weights[:, None]).T @ offset
+    values = np.linalg.eigvalsh(covariance)
+    if values[0] > 1e-8 * values[-1]:
+        root = _square_root(covariance)
+        inverse = np.linalg.inv(root)
+        stretch = inverse @ _square_root(root @ source.covariance @ root) @ inverse
+        stretch = 0.5 * (stretch + stretch.T)
+        g = 0.5 * np.einsum("nd,de,ne->n", offset, stretch, offset) + y @ source.mean
+        starts.append(("affine", np.einsum("nd,nd->n", y, y) - 2.0 * g))
+    low, high = source.bounds
+    span = y.max(axis=0) - y.min(axis=0)
+    # keep the images a little inside the box; where all seeds share a coordinate any stretch will do
+    ratio = np.where(
+        span > 1e-9 * span.max(initial=1e-300), 0.98 * (high - low) / np.maximum(span, 1e-300), 1.0
+    )
+    offset = y - 0.5 * (y.max(axis=0) + y.min(axis=0))
+    g = 0.5 * np.einsum("nd,d,nd->n", offset, ratio, offset) + y @ (0.5 * (low + high))
+    starts.append(("box", np.einsum("nd,nd->n", y, y) - 2.0 * g))
+    return [(name, psi - weights @ psi) for name, psi in starts]
+
+
+def _best_start(
+    source: Source, seeds: Seeds, weights: Array, starts: list[tuple[str, Array]], enough: float
+) -> tuple[float, str, Array, Cells]:
+    best: tuple[float, str, Array, Cells] | None = None
+    for name, psi in starts:
+        cells = measure_cells(source, seeds, psi)
+        ratio = least_ratio(cells, weights)
+        if best is None or ratio > best[0]:
+            best = (ratio, name, psi, cells)
+        if ratio >= enough:
+            break
+    assert best is not None
+    return best
+
+
+def solve_with_continuation(
+    source: Source,
+    seeds: Seeds,
+    weights: Array,
+    starts: list[tuple[str, Array]],
+    done: Callable[[NewtonState], bool],
+    observe: Callable[[Array, Cells | None, Array | None], None],
+    deadline: Deadline,
+    loose: float = 0.1,
+) -> tuple[NewtonState, str]:
+    """Solve for ``source``, through smoothed sources if no start has all its cells on the support.
+
+    ``observe`` sees every potential that may give a bound for the true source. Returns the last state and the
+    name of the way taken.
+    """
+    ratio, name, psi, cells = _best_start(source, seeds, weights, starts, GOOD_RATIO)
+    observe(psi, cells, None)
+    iterations = 0
+    if ratio < GOOD_RATIO:
+        low, high = source.simplices.min(axis=(0, 1)), source.simplices.max(axis=(0, 1))
+        extent = float(np.max(high - low))
+        length = 2.0 * source.cell_size
+        while True:
+            blurred = source.smoothed(length)
+            blurred_ratio, blurred_name, blurred_psi, blurred_cells = _best_start(
+                blurred, seeds, weights, starts, GOOD_RATIO
+            )
+            if blurred_ratio >= GOOD_RATIO or length > 4.0 * extent or deadline.passed:
+                break
+            length *= 4.0
+        if blurred_ratio > 0.0:
+            name = f"{blurred_name}, smoothed"
+            psi, cells = blurred_psi, blurred_cells
+
+            def nearly(state: NewtonState) -> bool:
+                return bool(np.sum(np.abs(weights - state.cells.mass)) <= loose)
+
+            factor = 0.25
+            while not deadline.passed:
+                state = solve_newton(blurred, seeds, weights, psi, nearly, deadline, cells)
+                iterations += state.iterations
+                psi = state.psi
+                if not state.converged:
+                    break
+                # straight to the true source if its cells allow, else as far as they do
+                cells = measure_cells(source, seeds, psi)
+                observe(psi, cells, None)
+                if least_ratio(cells, weights) >= GOOD_RATIO:
+                    break
+                while True:
+                    shorter = length * factor
+                    blurred = source.smoothed(shorter)
+                    cells = measure_cells(blurred, seeds, psi)
+                    if least_ratio(cells, weights) >= GOOD_RATIO or factor > 0.97:
+                        break
+                    factor = np.sqrt(factor)
+                length = shorter
+                factor = factor**1.5
+                if length < 1e-3 * source.cell_size:
+                    cells = measure_cells(source, seeds, psi)
+                    break
+            else:
+                cells = measure_cells(source, seeds, psi)
+            cells = measure_cells(source, seeds, psi)
+    state = solve_newton(source, seeds, weights, psi, done, deadline, cells)
+    total = NewtonState(
+        state.psi, state.cells, state.direction, state.iterations + iterations, state.converged
+    )
+    return total, name
