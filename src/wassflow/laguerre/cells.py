@@ -122,8 +122,7 @@ def measure_cells(
     low = np.minimum(seeds.images.min(axis=0), source.bounds[0])
     high = np.maximum(seeds.images.max(axis=0), source.bounds[1])
     scale = float(np.sum((high - low) ** 2)) + float(np.max(np.abs(powers)))
-    kernel = cells2d.integrate if source.dim == 2 else cells3d.integrate
-    out = kernel(
+    arguments = (
         simplices,
         density,
         boxes,
@@ -133,7 +132,9 @@ def measure_cells(
         seeds.size,
         1e-14 * scale,
         certify,
-        collect,
     )
+    if source.dim == 3:
+        return Cells(*cells3d.integrate(*arguments), None)
+    out = cells2d.integrate(*arguments, collect)
     pieces = Pieces(out[8], out[9], out[10], source.active[out[11]].astype(np.int32)) if collect else None
     return Cells(*out[:8], pieces)

@@ -65,7 +65,6 @@ def integrate(triangles, density, boxes, sites, psi, owner, size, tol, certify, 
     int density / (2 |y_i - y_j|)), (tiling defect, excess) as masses and mass x squared length, and, if
     ``collect``, the polygons (vertices, offsets, site, triangle).
     """
-    ns = triangles.shape[0]
     count = sites.shape[0]
     leaves = boxes.shape[0] // 2
     mass = np.zeros(size)
