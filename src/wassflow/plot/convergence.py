@@ -1,0 +1,177 @@
+"""W2 against the number of particles, on logarithmic axes: measured brackets, fit, law and floor."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from wassflow.arguments import Array
+from wassflow.plot.style import FAINT, INK, METHOD_COLOURS, METHOD_MARKERS, METHOD_NAMES, styled
+
+# Laws of wassflow.study.laws in mathematical notation.
+_FORMULAS = {
+    "sqrt((|Omega|/m) (ln m / 4 pi + c))": r"$\sqrt{(|\Omega|/m)(\ln m/4\pi + c)}$",
+    "c m^(-1/2)": r"$c\,m^{-1/2}$",
+    "c m^(-1/3)": r"$c\,m^{-1/3}$",
+    "c m^(-1/4)": r"$c\,m^{-1/4}$",
+}
+DASHED: dict[str, Any] = {"linestyle": (0, (5, 2.5)), "linewidth": 1.0}
+_MEAN: dict[str, Any] = {"markersize": 5.5, "markeredgecolor": "white", "markeredgewidth": 0.7}
+_SEEDS: dict[str, Any] = {
+    "fmt": "o",
+    "markersize": 2.2,
+    "elinewidth": 0.9,
+    "capsize": 1.6,
+    "capthick": 0.7,
+    "alpha": 0.45,
+    "zorder": 2,
+}
+# Seeds of one m stand side by side over this part of the distance between two m.
+_SPREAD = 0.22
+# Inches that a line of the legend takes from the data: less than its height, since the data fall away below
+# it.
+_LEGEND_LINE = 0.135
+
+
+@styled
+def convergence(ax: Axes, result: Any, time: float, legend: bool = True) -> None:
+    """Draw W2 between m particles and the density at one time against m.
+
+    Small dots are single seeds and the bars through them their certified brackets [lower, upper]; large
+    markers are root mean squares over the seeds; the solid line is the fitted power of m, the dashed line
+    the law of theory with its constant fitted. In the hatched band the distance may be due to the mesh
+    alone.
+
+    Args:
+        ax: where to draw.
+        result: :class:`wassflow.study.ManyParticleLimit`.
+        time: one of its times.
+        legend: explain the lines on the axes.
+    """
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ms = np.array(sorted(result.ms), dtype=np.float64)
+    handles: list[Line2D] = []
+    for method in result.methods:
+        handles += _method(ax, result, method, time, ms)
+    floor = result.floor(time)
+    if floor > 0.0:
+        ax.axhspan(
+            1e-300, floor, facecolor="#eef0f2", edgecolor="#a9b1ba", hatch="////", linewidth=0.0, zorder=0.5
+        )
+        ax.axhline(floor, color="#8b949e", linewidth=0.8, zorder=0.6)
+        ax.text(
+            0.02,
+            floor / 1.06,
+            "PDE’s own error",
+            transform=ax.get_yaxis_transform(),
+            ha="left",
+            va="top",
+            fontsize=9,
+            color=INK,
+            clip_on=True,
+            bbox={"boxstyle": "round,pad=0.12", "facecolor": "#eef0f2", "edgecolor": "none", "alpha": 0.9},
+        )
+    ax.set_xlabel("number of particles $m$")
+    ax.set_ylabel(r"$W_2(\mu_{m,t}\,,\,\mu_t)$")
+    ratio = (ms[-1] / ms[0]) ** (1.0 / max(len(ms) - 1, 1)) if len(ms) > 1 else 2.0
+    ax.set_xlim(ms[0] / ratio**0.6, ms[-1] * ratio**0.6)
+    ax.xaxis.set_major_locator(FixedLocator(list(ms if len(ms) <= 7 else ms[:: (len(ms) + 5) // 6])))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda m, _: f"{m:.0f}"))
+    ax.xaxis.set_minor_locator(NullLocator())
+    _decimal_heights(ax)
+    ax.grid(which="major", color=FAINT, linewidth=0.5)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    fit_height([ax], [(result, time)])
+    if legend:
+        ax.legend(handles=handles, loc="upper right", borderaxespad=0.0, fontsize=9, labelspacing=0.25)
+
+
+def _decimal_heights(ax: Axes) -> None:
+    """Label heights 1, 2, 5 times powers of ten as plain decimals."""
+    ax.yaxis.set_major_locator(LogLocator(10.0, subs=(1.0, 2.0, 5.0), numticks=12))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.3g}"))
+    ax.yaxis.set_minor_locator(LogLocator(10.0, subs=tuple(range(1, 10)), numticks=100))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _method(ax: Axes, result: Any, method: str, time: float, ms: Array) -> list[Line2D]:
+    """Draw what was measured for one kind of start, and return its legend entries."""
+    colour, marker = METHOD_COLOURS[method], METHOD_MARKERS[method]
+    mean_m, mean_value = [], []
+    step = np.log(ms[-1] / ms[0]) / max(len(ms) - 1, 1) if len(ms) > 1 else np.log(2.0)
+    for m in ms:
+        rows = result.select(method, time, int(m))
+        if not rows:
+            continue
+        offsets = np.linspace(-0.5, 0.5, len(rows)) if len(rows) > 1 else np.zeros(1)
+        x = m * np.exp(_SPREAD * step * offsets)
+        value = np.array([row["value"] for row in rows])
+        lower = np.array([row["lower"] for row in rows])
+        upper = np.array([row["upper"] for row in rows])
+        errors = np.maximum([value - lower, upper - value], 0.0)
+        ax.errorbar(x, value, errors, color=colour, ecolor=colour, **_SEEDS)
+        mean_m.append(m)
+        mean_value.append(np.sqrt(np.mean(value**2)))
+    ax.plot(mean_m, mean_value, linestyle="none", color=colour, marker=marker, zorder=4, **_MEAN)
+    fit = result.fits.get((method, time))
+    fitted = fit is not None and np.isfinite(fit.exponent)
+    if fitted:
+        used = np.array([min(fit.used), max(fit.used)], dtype=np.float64)
+        ax.plot(used, fit.constant * used**fit.exponent, color=colour, linewidth=1.3, zorder=3)
+    label = exponent_text(fit) if fitted else "too few points above the floor to fit"
+    line = {"linestyle": "-" if fitted else "none", "linewidth": 1.3, "marker": marker, **_MEAN}
+    handles = [Line2D([], [], color=colour, label=f"{METHOD_NAMES[method]}: {label}", **line)]
+    law = result.laws.get((method, time))
+    if law is not None:
+        dense = np.geomspace(ms[0] / 1.3, ms[-1] * 1.3, 60)
+        ax.plot(dense, law(dense), color=colour, alpha=0.9, zorder=2.5, **DASHED)
+        formula = law.law.formula
+        handles.append(
+            Line2D([], [], color=colour, label=f"theory: {_FORMULAS.get(formula, formula)}", **DASHED)
+        )
+    return handles
+
+
+def exponent_text(fit: Any) -> str:
+    """Return a fitted power with its interval in mathematical notation.
+
+    >>> from types import SimpleNamespace
+    >>> exponent_text(SimpleNamespace(exponent=-0.462, low=-0.51, high=-0.41, level=0.95))
+    '$m^{-0.46}$  [−0.51, −0.41]'
+    """
+    power = f"$m^{{{fit.exponent:.2f}}}$"
+    if not (np.isfinite(fit.low) and np.isfinite(fit.high)):
+        return power
+    return f"{power}  [{fit.low:.2f}, {fit.high:.2f}]".replace("[-", "[−").replace(" -", " −")
+
+
+def fit_height(axes: Sequence[Axes], shown: Sequence[tuple[Any, float]], inches: float = 2.5) -> None:
+    """Give axes one common height range: values and floors visible, room above for the legend.
+
+    Args:
+        axes: the axes.
+        shown: the (result, time) of each.
+        inches: the height of the axes, which decides how much of it the legend takes.
+    """
+    values = [
+        row["value"]
+        for result, time in shown
+        for method in result.methods
+        for row in result.select(method, time)
+        if row["value"] > 0.0
+    ]
+    floors = [height for result, time in shown if (height := result.floor(time)) > 0.0]
+    if not values:
+        return
+    # a floor far below everything measured is not worth an empty half of the picture
+    low = min([min(values) / 1.35, *(max(floor / 1.9, min(values) / 12.0) for floor in floors)])
+    high = max(values)
+    lines = 2 * max(len(result.methods) for result, _ in shown)
+    room = min((_LEGEND_LINE * lines + 0.1) / inches, 0.6)
+    for ax in axes:
+        ax.set_ylim(low, high * (high / low) ** (room / (1.0 - room)))
