@@ -45,7 +45,7 @@ def write_npz(path: str | PathLike[str], arrays: dict[str, NDArray[Any]]) -> Non
 def write_trajectory(path: str | PathLike[str], trajectory: Trajectory) -> None:
     """Write a trajectory; see :meth:`Trajectory.save`."""
     measures = trajectory.measures
-    comm = measures[0].comm if measures and getattr(measures[0], "comm", None) is not None else MPI.COMM_SELF
+    comm = _communicator(measures[0]) if measures else MPI.COMM_SELF
     contents: dict[str, NDArray[Any]] = {name: getattr(trajectory, name) for name in _SERIES}
     contents["saved_times"] = np.array(trajectory.saved_times)
     for i, measure in enumerate(measures):
@@ -94,16 +94,16 @@ def read_trajectory(
     )
 
 
+def _communicator(measure: Any) -> MPI.Comm:
+    """The ranks that hold a measure together."""
+    comm = measure.mesh.comm if isinstance(measure, MeshDensity) else measure.comm
+    return MPI.COMM_SELF if comm is None else comm
+
+
 def _whole(measure: Any) -> dict[str, NDArray[Any]]:
-    """The arrays of a measure, from all ranks (rank 0 holds the result; collective)."""
+    """The arrays of a measure, from all ranks and in an order that does not depend on them; collective."""
     if isinstance(measure, MeshDensity):
-        mesh = measure.mesh
-        cells = mesh.original_cell_index[: mesh.num_owned]
-        pieces = mesh.comm.gather((cells, measure.masses), root=0)
-        masses = np.empty(mesh.num_cells_global)
-        for indices, values in pieces or ():
-            masses[indices] = values
-        return {"masses": masses}
+        return {"masses": measure.mesh.gather(measure.masses)}
     whole = measure.gather()
     return {"points": whole.points, "weights": whole.weights}
 

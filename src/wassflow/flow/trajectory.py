@@ -185,7 +185,7 @@ class SaveTimes:
         return next(target for target in self._targets if target > t)
 
     def shorten(self, t: float, dt: float) -> tuple[float, float]:
-        """Return (step, time after it), with ``step <= dt`` and no save time jumped over.
+        """Return (step, time after it), with ``step <= dt (1 + 1e-12)`` and no save time jumped over.
 
         A step that would leave a short remainder is halved, so that steps do not degenerate before a
         save time. The time after the step is the save time itself, free of rounding, when it is hit.
@@ -196,3 +196,8 @@ class SaveTimes:
             return left, target
         step = 0.5 * left if left < 2.0 * dt else dt
         return step, t + step
+
+    def after(self, t: float, dt: float) -> float:
+        """The time after a step ``dt`` that jumps over no save time: the save time itself, when it is hit."""
+        target = self.next(t)
+        return target if dt >= (target - t) * (1.0 - _SAME_TIME) else t + dt

@@ -1,0 +1,181 @@
+"""First-order upwind finite volumes: masses move between neighbouring cells, out of the donor cell.
+
+Everything is in cell-gather form: each cell adds up what crosses its own faces, and writes only its own
+entry. Arrays with one row per face of a cell have shape (faces per cell, cells), so that a loop over the
+cells reads them in order.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from wassflow.arguments import Array
+
+Indices = NDArray[np.int32]
+
+
+class UpwindTransport:
+    """The donor-cell discretisation of dm/dt = -div(v m) on the cells that this rank owns.
+
+    The mass that crosses the face between K and L per unit time is ``|f| (v.n)^+ m_K / |K| - |f| (v.n)^- m_L
+    / |L|`` (Delarue, Lagoutiere, Vauchelet, IMA J. Numer. Anal. 37 (2017) 1435, arXiv 1602.05746, for
+    unstructured meshes Schlichting and Seis, arXiv 1702.02534). Both cells evaluate the same product, so that
+    it cancels in the sum; walls let nothing through.
+
+    Args:
+        mesh: a :class:`wassflow.mesh.Mesh`.
+
+    >>> import numpy as np, wassflow as wf
+    >>> mesh = wf.mesh.box(wf.Box([0.0, 0.0], [3.0, 1.0]), cells=(3, 1), cell="quadrilateral")
+    >>> transport = UpwindTransport(mesh)
+    >>> speed = mesh.face_normals[:, 0]  # v = (1, 0)
+    >>> masses = np.where(mesh.centroids[:, 0] < 1.0, 1.0, 0.0)
+    >>> transport.set_fluxes(mesh.face_areas * speed, masses)  # the largest outflow rate of a cell with mass
+    1.0
+    >>> moved = transport.step(masses, 0.25, out=np.empty(3))
+    >>> print(moved[np.argsort(mesh.centroids[:, 0])])
+    [0.75 0.25 0.  ]
+    """
+
+    def __init__(self, mesh: Any) -> None:
+        cells = mesh.num_owned
+        faces = np.ascontiguousarray(mesh.cell_faces.T, dtype=np.int32)
+        own = np.arange(cells, dtype=np.int32)
+        sides = (
+            mesh.face_cells[np.maximum(faces, 0)]
+            if len(mesh.face_cells)
+            else np.zeros((*faces.shape, 2), np.int32)
+        )
+        leaving = sides[..., 0] == own
+        # A period of a single cell makes it its own neighbour: it is left of the face once and right of it
+        # once.
+        seen_before = np.array([(faces[:j] == faces[j]).any(axis=0) for j in range(len(faces))], dtype=bool)
+        leaving &= ~(seen_before & (sides[..., 1] == own))
+        wall = faces < 0
+        self.faces: Indices = np.where(wall, 0, faces).astype(np.int32)
+        self.signs: NDArray[np.int8] = np.where(wall, 0, np.where(leaving, 1, -1)).astype(np.int8)
+        # A wall is a face to the cell itself with no flux.
+        self.neighbours: Indices = np.where(
+            wall, own, np.where(leaving, sides[..., 1], sides[..., 0])
+        ).astype(np.int32)
+        self.rates: Array = np.zeros(faces.shape)
+        self._volumes: Array = mesh.volumes
+        kernels = _kernels(len(faces))
+        self._set, self._rate, self._step = kernels
+
+    def set_fluxes(self, fluxes: Array, masses: Array) -> float:
+        """Set the volume fluxes |f| v.n, ``(faces,)``, from the left to the right cell of each face.
+
+        Returns the largest outflow rate sum_f |f| (v.n)^+ / |K| of the owned cells that have mass: a step up
+        to its inverse leaves no negative mass. Without faces ``fluxes`` is empty.
+        """
+        if not fluxes.size:
+            return 0.0
+        return float(
+            self._set(self.faces, self.signs, self.neighbours, fluxes, self._volumes, masses, self.rates)
+        )
+
+    def rate(self, masses: Array, out: Array) -> Array:
+        """Write dm/dt of the owned cells to ``out``, from ``masses`` of owned and ghost cells."""
+        self._rate(self.neighbours, self.rates, masses, out)
+        return out
+
+    def step(self, masses: Array, dt: float, out: Array) -> Array:
+        """Write the masses of the owned cells after an explicit Euler step to ``out``, in a single pass."""
+        self._step(self.neighbours, self.rates, masses, dt, out)
+        return out
+
+
+@lru_cache
+def _kernels(faces_per_cell: int) -> tuple[Callable, Callable, Callable]:
+    """Compile the kernels for one type of cell: a loop of known length is unrolled (3 to 5 times faster)."""
+
+    @njit(cache=True)
+    def set_rates(faces, signs, neighbours, fluxes, volumes, masses, rates):  # type: ignore[no-untyped-def]
+        largest = 0.0
+        for cell in range(faces.shape[1]):
+            outflow = 0.0
+            for j in range(faces_per_cell):
+                flux = signs[j, cell] * fluxes[faces[j, cell]]
+                # Relative to the donor: what leaves this cell is positive, what enters it is negative.
+                donor = cell if flux > 0.0 else neighbours[j, cell]
+                rates[j, cell] = flux / volumes[donor]
+                outflow += max(rates[j, cell], 0.0)
+            if masses[cell] > 0.0:
+                largest = max(largest, outflow)
+        return largest
+
+    @njit(cache=True, inline="always")
+    def net_outflow(neighbours, rates, masses, cell):  # type: ignore[no-untyped-def]
+        own = masses[cell]
+        total = 0.0
+        for j in range(faces_per_cell):
+            other = masses[neighbours[j, cell]]
+            rate = rates[j, cell]
+            # Read before the choice, which is then no branch: the sign of a rate cannot be predicted.
+            total += rate * (own if rate > 0.0 else other)
+        return total
+
+    @njit(cache=True)
+    def rate(neighbours, rates, masses, out):  # type: ignore[no-untyped-def]
+        for cell in range(neighbours.shape[1]):
+            out[cell] = -net_outflow(neighbours, rates, masses, cell)
+
+    @njit(cache=True)
+    def step(neighbours, rates, masses, dt, out):  # type: ignore[no-untyped-def]
+        for cell in range(neighbours.shape[1]):
+            moved = masses[cell] - dt * net_outflow(neighbours, rates, masses, cell)
+            # Only subnormal masses can get here: their products have no relative accuracy.
+            out[cell] = 0.0 if moved < 0.0 else moved
+
+    return set_rates, rate, step
+
+
+@njit(cache=True)
+def faces_with_mass(face_cells, masses, out):  # type: ignore[no-untyped-def]
+    """Write the faces that have mass on at least one side to ``out`` and return how many there are.
+
+    No mass crosses the others, whatever their velocity.
+    """
+    count = 0
+    for face in range(face_cells.shape[0]):
+        if masses[face_cells[face, 0]] > 0.0 or masses[face_cells[face, 1]] > 0.0:
+            out[count] = face
+            count += 1
+    return count
+
+
+@njit(cache=True)
+def mean_over_faces(faces, signs, values, masses):  # type: ignore[no-untyped-def]
+    """Return the sum over cells of mass times the mean of ``values`` over the cell's interior faces."""
+    total = 0.0
+    for cell in range(faces.shape[1]):
+        if masses[cell] > 0.0:
+            part = 0.0
+            count = 0
+            for j in range(faces.shape[0]):
+                if signs[j, cell] != 0:
+                    part += values[faces[j, cell]]
+                    count += 1
+            if count > 0:
+                total += masses[cell] * part / count
+    return total
+
+
+@njit(cache=True)
+def sum_over_transfers(faces, rates, values, masses):  # type: ignore[no-untyped-def]
+    """Return the sum over faces of ``values`` times the mass that crosses the face per unit time."""
+    total = 0.0
+    for cell in range(faces.shape[1]):
+        if masses[cell] > 0.0:
+            part = 0.0
+            for j in range(faces.shape[0]):
+                # Each transfer is counted by its donor, which exactly one rank owns.
+                if rates[j, cell] > 0.0:
+                    part += rates[j, cell] * values[faces[j, cell]]
+            total += masses[cell] * part
+    return total
