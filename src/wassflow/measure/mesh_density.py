@@ -70,7 +70,7 @@ class MeshDensity(Statistics):
         >>> mesh = wf.mesh.box(wf.Box([0.0, 0.0], [1.0, 1.0]), cells=(8, 8), cell="quadrilateral")
         >>> mu = MeshDensity.from_function(mesh, lambda u: u[:, 0], mass=2.0)
         >>> print(round(mu.mass, 12), mu.mean().round(2))
-        2.0 [0.67 0.5 ]
+        2.0 [0.66 0.5 ]
         """
         subdivisions = as_integer("subdivisions", subdivisions, least=0)
         if mass is not None:

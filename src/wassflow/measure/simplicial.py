@@ -18,15 +18,16 @@ class SimplicialDensity:
     Attributes:
         simplices: vertices, ``(ns, d+1, d)``.
         masses: mass of each simplex, ``(ns,)``, nonnegative.
-        cells: the cell of the mesh each simplex was cut from, in the numbering of the input, ``(ns,)``.
+        nodes: the cell each simplex was cut from, ``(ns,)``: the owned cells of all ranks, rank after rank
+            (on one rank simply the index into the masses of the density).
 
-    The order is the same for every number of ranks: by cell, and the vertices and the simplices of a cell in
-    lexicographic order.
+    The order is the same for every number of ranks: by cell in the numbering of the mesh's input, and the
+    vertices and the simplices of a cell in lexicographic order.
     """
 
     simplices: Array
     masses: Array
-    cells: NDArray[np.int64]
+    nodes: NDArray[np.int64]
 
     @property
     def dim(self) -> int:
@@ -48,11 +49,13 @@ def gather_simplices(mesh: Any, masses: Array) -> SimplicialDensity:
     cells = gather_rows(
         mesh.comm, np.asarray(mesh.original_cell_index, dtype=np.int64)[: mesh.num_owned][parents]
     )
+    before = 0 if mesh.comm is None else int(mesh.comm.exscan(mesh.num_owned) or 0)
+    nodes = gather_rows(mesh.comm, parents.astype(np.int64) + before)
     simplices = sorted_vertices(gather_rows(mesh.comm, simplices))
     shares = gather_rows(mesh.comm, shares)
     first = simplices.reshape(len(simplices), -1)
     order = np.lexsort((*first.T[::-1], cells))
-    return SimplicialDensity(np.ascontiguousarray(simplices[order]), shares[order], cells[order])
+    return SimplicialDensity(np.ascontiguousarray(simplices[order]), shares[order], nodes[order])
 
 
 def sorted_vertices(simplices: Array) -> Array:

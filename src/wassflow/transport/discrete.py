@@ -1,0 +1,217 @@
+"""Exact transport between atoms: network simplex on few arcs, priced on all, certified from both sides.
+
+Arcs are generated as needed: the linear program is solved on the arcs that look cheap, its potentials
+price *all* arcs, and those that would improve the plan are added, until none is left. Whatever the solver
+returned, the bounds stand on their own: the lower one on potentials made feasible by a c-transform over
+all pairs, the upper one on a plan whose marginals have been repaired.
+"""
+
+import time
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import ot
+import scipy.sparse
+
+from wassflow.arguments import Array
+from wassflow.transport.coarsening import barycentres, clusters
+from wassflow.transport.costs import cheapest, squared_distances
+from wassflow.transport.plans import Indices, Plan, overlay, refined, repaired
+
+EPS = float(np.finfo(float).eps)
+#: arcs kept per atom in the first round, and added in the later ones
+FIRST_ARCS, LATER_ARCS = 8, 5
+#: problems of at most this many atoms on a side are started from scratch, larger ones from a coarser level
+COARSEST = 1000
+#: ratio of the numbers of atoms of successive levels
+COARSENING = 5
+
+
+@dataclass(frozen=True)
+class DiscreteSolution:
+    """Bounds of the squared cost between atoms of mass one, and what they stand on.
+
+    Attributes:
+        lower, upper: bounds of W2^2, before the widening by ``rounding``.
+        first, second: feasible potentials, first_i + second_j <= c_ij.
+        plan: a plan with the right marginals.
+        rounding: estimate of the rounding error of either bound.
+        rounds: linear programs solved on the finest level.
+    """
+
+    lower: float
+    upper: float
+    first: Array
+    second: Array
+    plan: Plan
+    rounding: float
+    rounds: int
+
+
+def solve_discrete(
+    x: Array,
+    a: Array,
+    y: Array,
+    b: Array,
+    period: Array,
+    gap: float = 1e-10,
+    deadline: float = np.inf,
+) -> DiscreteSolution:
+    """Transport atoms x with masses a to atoms y with masses b, both of mass one.
+
+    Args:
+        x, y: ``(n, d)``, ``(k, d)``.
+        a, b: positive masses, each of sum one.
+        period: length of the period of each axis, 0 where it is not periodic.
+        gap: stop when upper - lower <= gap * upper.
+        deadline: value of ``time.monotonic()`` after which no further round is started.
+    """
+    if max(len(x), len(y)) > COARSEST:
+        start, plan = _from_coarser(x, a, y, b, period, gap, deadline)
+    else:
+        start, plan = np.zeros(len(y)), overlay(a, b)
+    return _generate_arcs(x, a, y, b, period, start, plan, gap, deadline)
+
+
+def certificate(
+    x: Array, a: Array, y: Array, b: Array, period: Array, second: Array, plan: Plan, rounds: int = 0
+) -> DiscreteSolution:
+    """Return the bounds that any potential on y and a plan with the right marginals prove."""
+    _, least = cheapest(x, y, second, period, 1)
+    return _bounds(x, a, y, b, period, least[:, 0], second, plan, rounds)
+
+
+def _bounds(
+    x: Array,
+    a: Array,
+    y: Array,
+    b: Array,
+    period: Array,
+    first: Array,
+    second: Array,
+    plan: Plan,
+    rounds: int,
+) -> DiscreteSolution:
+    costs = squared_distances(x, y, plan.rows, plan.columns, period)
+    upper = float(plan.masses @ costs)
+    # potentials are defined up to a constant: take the one with the smallest values, hence the least rounding
+    shift = 0.5 * (float(a @ first) - float(b @ second))
+    first, second = first - shift, second + shift
+    lower = float(a @ first + b @ second)
+    # A relative error eps of each mass and each sum moves W2^2 by eps * sum m |potential| to first order: the
+    # potentials are the derivatives of W2^2 with respect to the masses.
+    size = float(a @ np.abs(first) + b @ np.abs(second))
+    rounding = EPS * ((x.shape[1] + 4.0) * upper + (4.0 + np.log2(len(a) + len(b))) * size)
+    return DiscreteSolution(min(lower, upper), upper, first, second, plan, rounding, rounds)
+
+
+def _from_coarser(
+    x: Array, a: Array, y: Array, b: Array, period: Array, gap: float, deadline: float
+) -> tuple[Array, Plan]:
+    """Return a potential on y and a feasible plan from the solution between clusters."""
+    rows = clusters(x, a, max(COARSEST // 2, len(x) // COARSENING))
+    columns = clusters(y, b, max(COARSEST // 2, len(y) // COARSENING))
+    left, left_masses = barycentres(x, a, rows)
+    right, right_masses = barycentres(y, b, columns)
+    coarse = solve_discrete(left, left_masses, right, right_masses, period, max(gap, 1e-3), deadline)
+    # the c-transform of the coarse potential is a potential everywhere
+    _, second = cheapest(y, left, coarse.first, period, 1)
+    return second[:, 0], refined(coarse.plan, rows, a, columns, b)
+
+
+def _generate_arcs(
+    x: Array,
+    a: Array,
+    y: Array,
+    b: Array,
+    period: Array,
+    second: Array,
+    plan: Plan,
+    gap: float,
+    deadline: float,
+) -> DiscreteSolution:
+    n, k = len(x), len(y)
+    plan = repaired(plan, a, b)
+    to, least = cheapest(x, y, second, period, FIRST_ARCS)
+    best = _bounds(x, a, y, b, period, least[:, 0], second, plan, 0)
+    dense = n * k <= 4 * FIRST_ARCS * (n + k)
+    if dense:
+        arcs = np.arange(n * k)
+    else:
+        back, _ = cheapest(y, x, best.first, period, FIRST_ARCS)
+        arcs = np.unique(np.concatenate([_keys_out(to, k), _keys_in(back, k), plan.rows * k + plan.columns]))
+    rounds = 0
+    while best.upper - best.lower > gap * best.upper and time.monotonic() < deadline:
+        rounds += 1
+        solved = _network_simplex(x, a, y, b, period, arcs, best)
+        if solved is None:
+            break
+        second, plan = solved
+        plan = repaired(plan, a, b)
+        to, least = cheapest(x, y, second, period, LATER_ARCS)
+        first = least[:, 0]
+        back, transformed = cheapest(y, x, first, period, LATER_ARCS)
+        current = _bounds(x, a, y, b, period, first, transformed[:, 0], plan, rounds)
+        progress = current.lower > best.lower or current.upper < best.upper
+        best = _better(best, current)
+        new = np.setdiff1d(np.concatenate([_keys_out(to, k), _keys_in(back, k)]), arcs)
+        if dense or len(new) == 0 or not progress:
+            break
+        arcs = np.union1d(arcs, new)
+    return best
+
+
+def _keys_out(to: Indices, k: int) -> Indices:
+    return (np.arange(len(to))[:, None] * k + to).ravel()
+
+
+def _keys_in(back: Indices, k: int) -> Indices:
+    return (back * k + np.arange(len(back))[:, None]).ravel()
+
+
+def _better(one: DiscreteSolution, other: DiscreteSolution) -> DiscreteSolution:
+    """Return the higher lower bound with the lower upper bound."""
+    dual, primal = (one if one.lower >= other.lower else other), (one if one.upper <= other.upper else other)
+    return DiscreteSolution(
+        dual.lower,
+        primal.upper,
+        dual.first,
+        dual.second,
+        primal.plan,
+        max(one.rounding, other.rounding) if dual is not primal else dual.rounding,
+        other.rounds,
+    )
+
+
+def _network_simplex(
+    x: Array, a: Array, y: Array, b: Array, period: Array, arcs: Indices, start: DiscreteSolution
+) -> tuple[Array, Plan] | None:
+    """Solve the linear program on a set of arcs; None when the solver gives nothing usable."""
+    n, k = len(x), len(y)
+    rows, columns = arcs // k, arcs % k
+    costs = squared_distances(x, y, rows, columns, period)
+    # POT's tolerances are absolute: give it costs and masses of size one
+    unit = float(costs.mean())
+    if unit == 0.0:
+        unit = 1.0
+    graph = scipy.sparse.coo_matrix((costs / unit, (rows, columns)), shape=(n, k))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        flow, log = ot.emd(
+            a * n,
+            b * (n * (a.sum() / b.sum())),
+            graph,
+            numItermax=200_000_000,
+            log=True,
+            center_dual=False,
+            check_marginals=False,
+            potentials_init=(start.first / unit, start.second / unit),
+        )
+    second = np.asarray(log["v"]) * unit
+    if not np.all(np.isfinite(second)):
+        return None
+    flow = scipy.sparse.coo_array(flow)
+    held = flow.data > 0.0
+    plan = Plan(flow.row[held].astype(np.int64), flow.col[held].astype(np.int64), flow.data[held] / n)
+    return second, plan
