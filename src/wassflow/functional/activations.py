@@ -64,7 +64,7 @@ def _exp_parts(x):
     q = q * r + 1.0 / 24.0
     q = q * r + 1.0 / 6.0
     q = q * r + 0.5
-    return q * r * r + r, _from_bits((_bits(shifted) + 1023) << 52)
+    return q * r * r + r, _from_bits((_bits(shifted) + 1023) << 52)  # type: ignore[call-arg]
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")

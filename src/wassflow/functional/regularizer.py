@@ -384,7 +384,7 @@ class Quadratic(_Smooth):
         least = float(np.linalg.eigvalsh(self.B)[0])
         if 1.0 + step * least <= 0.0:
             raise WassflowError(f"the proximal map of {self!r} needs step < {-1.0 / least:g}, found {step:g}")
-        return self.center + np.linalg.solve(np.eye(self.dim) + step * self.B, offset.T).T
+        return self.center + np.linalg.solve(np.eye(self.B.shape[0]) + step * self.B, offset.T).T
 
 
 class Callable(Regularizer):
@@ -510,7 +510,7 @@ class Sum(Regularizer):
         dims = {term.dim for term in flat if term.dim is not None}
         if len(dims) > 1:
             raise ValueError(f"terms must have the same dimension, found {sorted(dims)}")
-        self.terms = tuple(flat)
+        self.terms: tuple[Regularizer, ...] = tuple(flat)
         self.dim = dims.pop() if dims else None
         self.smooth = all(term.smooth for term in flat)
 

@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike
 
 from wassflow.arguments import Array, as_integer, as_number, as_vector, one_of
 from wassflow.functional.features import Features
+from wassflow.functional.trigonometry import trigonometric_table
 
 # Points of a block: its trigonometric tables stay in the second-level cache for the usual orders.
 _BLOCK = 2048
@@ -65,7 +66,7 @@ class SpikeFeatures(Features):
         width: float | None = None,
     ):
         self.kernel = one_of("kernel", kernel, ("dirichlet", "gaussian"))
-        self.torus_dim = one_of("dim", dim, (1, 2))
+        self.torus_dim = one_of("dim", as_integer("dim", dim), (1, 2))
         self.dim = self.torus_dim + 1
         self.period = as_number("period", period, above=0.0)
         self._omega = 2.0 * np.pi / self.period
@@ -210,36 +211,18 @@ class SpikeFeatures(Features):
     def _tensor(self, factors: list[Array]) -> Array:
         if self.torus_dim == 1:
             return factors[0]
-        return (factors[0][:, :, None] * factors[1][:, None, :]).reshape(factors[0].shape[0], -1)
+        return (factors[0][:, :, None] * factors[1][:, None, :]).reshape(-1, self.size)
 
     def _table(self, theta: Array) -> Array:
         """Return 1, cos(k omega theta), sin(k omega theta) as rows, ``(2 order + 1, n)``."""
-        K = self.order
-        table = np.empty((2 * K + 1, theta.size))
-        table[0] = 1.0
-        if K == 0:
-            return table
-        # Reduced to one period first: k theta would otherwise lose digits for far representatives.
-        angle = self._omega * np.remainder(theta, self.period)
-        np.cos(angle, out=table[1])
-        np.sin(angle, out=table[K + 1])
-        # Doubling (frequencies m+1..2m from 1..m and m) instead of the recurrence k -> k + 1: fewer passes,
-        # and rounding errors grow with log K instead of K.
-        m = 1
-        while m < K:
-            new = min(m, K - m)
-            cosine, sine = table[1 : new + 1], table[K + 1 : K + new + 1]
-            c, s = table[m], table[K + m]
-            table[m + 1 : m + new + 1] = cosine * c - sine * s
-            table[K + m + 1 : K + m + new + 1] = sine * c + cosine * s
-            m += new
-        return table
+        return trigonometric_table(theta / self.period, self.order)
 
     @property
     def _basis_heights(self) -> Array:
         """Factors that make 1, cos, sin orthonormal."""
-        heights = np.full(2 * self.order + 1, np.sqrt(2.0 / self.period))
-        heights[0] = np.sqrt(1.0 / self.period)
+        heights = np.full(2 * self.order + 1, 2.0 / self.period)
+        heights[0] = 1.0 / self.period
+        heights **= 0.5
         return heights
 
     def _along(self, axis: int, form: Array, factors: Array) -> Array:
@@ -249,8 +232,10 @@ class SpikeFeatures(Features):
         """Return c_k of psi(x) = sum over k of c_k exp(i k omega x), k = 0, ..., order."""
         if self.width is None:
             return np.ones(self.order + 1)
-        damping = np.exp(-0.5 * (self.width * self._omega * np.arange(self.order + 1)) ** 2)
-        return self.width * np.sqrt(2.0 * np.pi) / self.period * damping
+        frequencies = self._omega * np.arange(self.order + 1, dtype=np.float64)
+        return (
+            self.width * np.sqrt(2.0 * np.pi) / self.period * np.exp(-0.5 * (self.width * frequencies) ** 2)
+        )
 
     def _checked_order(self, order: int | None, sampled: bool) -> int:
         if order is not None:
@@ -264,7 +249,7 @@ class SpikeFeatures(Features):
     def _positions(self, samples: int | ArrayLike) -> Array:
         if np.ndim(samples) == 0:
             count = as_integer("samples", samples, least=1)
-            return self.period / count * np.arange(count)
+            return np.linspace(0.0, self.period, count, endpoint=False)
         positions = as_vector("samples", samples)
         if positions.size == 0:
             raise ValueError("samples must hold at least one position, found none")

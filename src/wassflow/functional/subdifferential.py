@@ -9,7 +9,7 @@ from wassflow.arguments import Array
 from wassflow.errors import WassflowError
 
 _ITERATIONS = 20_000
-_TOLERANCE = 1e-13
+_TOLERANCE = 1e-12
 
 
 class Walls(Protocol):
