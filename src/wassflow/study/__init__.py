@@ -1,0 +1,18 @@
+"""Studies: the many-particle limit, mesh refinement, and a case solved both ways, with honest rates."""
+
+from wassflow.study.comparison import Comparison, run
+from wassflow.study.many_particle_limit import ManyParticleLimit, many_particle_limit
+from wassflow.study.mesh_refinement import MeshRefinement, mesh_refinement
+from wassflow.study.rates import RateFit, fit_rate, observed_orders
+
+__all__ = [
+    "Comparison",
+    "ManyParticleLimit",
+    "MeshRefinement",
+    "RateFit",
+    "fit_rate",
+    "many_particle_limit",
+    "mesh_refinement",
+    "observed_orders",
+    "run",
+]
