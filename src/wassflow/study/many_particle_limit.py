@@ -270,8 +270,8 @@ def many_particle_limit(
         :mod:`wassflow.study.laws`.
 
     >>> import wassflow as wf
-    >>> limit = many_particle_limit(wf.cases.get("cosine-2d"), [16, 64], seeds=2, times=[0.0], method="quantized",
-    ...                             cells=16)
+    >>> case = wf.cases.get("cosine-2d")
+    >>> limit = many_particle_limit(case, [16, 64], times=[0.0], method="quantized", cells=16)
     >>> limit.shrinks("quantized", 0.0)
     True
     """

@@ -62,9 +62,9 @@ def run_tasks[Task, Result](
                 done(tasks[futures[future]])
         except BrokenProcessPool as error:
             raise WassflowError(
-                "a worker process ended before its task did. A script that asks for several workers must call "
-                'the study under `if __name__ == "__main__":`, since every worker imports the script; workers=1 '
-                "needs no guard."
+                "a worker process ended before its task did. A script that asks for several workers must "
+                'call the study under `if __name__ == "__main__":`, since every worker imports the '
+                "script; workers=1 needs no guard."
             ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
