@@ -1,3 +1,4 @@
+import math
 import subprocess
 import sys
 
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wassflow.functional import NeuronFeatures
+from wassflow.functional import NeuronFeatures, neurons
 
 ACTIVATIONS = ("sigmoid", "tanh", "softplus", "relu")
 KINDS = [
@@ -80,6 +81,25 @@ def test_fused_is_dense(activation, output_weight, parametrization, seed, n, siz
     np.testing.assert_allclose(features.moment(u, weights), weights @ features.value(u), atol=1e-12)
     np.testing.assert_allclose(features.pair(u, g), features.value(u) @ g, rtol=1e-12, atol=1e-11)
     np.testing.assert_allclose(features.pair_gradient(u, g), features.gradient(u) @ g, rtol=1e-12, atol=1e-11)
+
+
+def test_long_sums_keep_their_digits():
+    rng = np.random.default_rng(9)
+    features = NeuronFeatures([[0.3], [2.0]], "sigmoid", output_weight=False)
+    u, weights = rng.normal(size=(100_000, 1)), np.full(100_000, 1e-5)
+    exact = [math.fsum(column) for column in (weights[:, None] * features.value(u)).T]
+    # Added one after the other the numbers would be wrong by 5e-15.
+    np.testing.assert_allclose(features.moment(u, weights), exact, rtol=2e-15)
+
+
+def test_frozen_arrays_do_not_compile_anew():
+    inputs, u, weights, g = np.ones((4, 1)), np.ones((3, 1)), np.ones(3), np.ones(4)
+    for array in (inputs, u, weights, g):
+        array.flags.writeable = False
+    features = NeuronFeatures(inputs, "tanh", output_weight=False)
+    features.moment(u, weights), features.pair(u, g), features.pair_gradient(u, g)
+    for kernel in (neurons._moment, neurons._pair, neurons._pair_gradient):
+        assert len(kernel.signatures) == 1
 
 
 def test_relu_with_signed_squares_is_2_homogeneous():
