@@ -3,8 +3,32 @@
 Every function draws on axes or returns a figure of its own; none touches matplotlib's global state.
 """
 
+from wassflow.plot.comparison import comparison, distances, energies
+from wassflow.plot.convergence import convergence
 from wassflow.plot.density import colour_scale, density, marginal, particles
 from wassflow.plot.files import save_figure
+from wassflow.plot.laguerre import laguerre_cells
+from wassflow.plot.many_particle_limit import many_particle_limit
+from wassflow.plot.mesh_refinement import errors, mesh_refinement
+from wassflow.plot.meshes import mesh, mesh_cells
 from wassflow.plot.style import new_figure, style
 
-__all__ = ["colour_scale", "density", "marginal", "new_figure", "particles", "save_figure", "style"]
+__all__ = [
+    "colour_scale",
+    "comparison",
+    "convergence",
+    "density",
+    "distances",
+    "energies",
+    "errors",
+    "laguerre_cells",
+    "many_particle_limit",
+    "marginal",
+    "mesh",
+    "mesh_cells",
+    "mesh_refinement",
+    "new_figure",
+    "particles",
+    "save_figure",
+    "style",
+]

@@ -1,5 +1,6 @@
 """A density and a cloud of particles on axes: the plane itself in 2D, a coordinate plane in 3D."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -112,10 +113,8 @@ def marginal(mu: "MeshDensity", axes: tuple[int, int], pixels: int | None = None
         pixels = int(np.clip((mesh.num_cells_global / share_of_pixel) ** (1.0 / mesh.dim), 24, 160))
     edges = [np.linspace(low[a], high[a], pixels + 1) for a in axes]
     grid = np.zeros((pixels, pixels))
-    lattice = next(
-        points
-        for order in (3, 1, 0)
-        if len(points := _lattice(mesh.dim, order)) * len(share) < _MOST_SAMPLES or not order
+    lattice = _lattice(
+        mesh.dim, next((k for k in (3, 1) if _size(mesh.dim, k) * len(share) < _MOST_SAMPLES), 0)
     )
     for barycentric in lattice:
         points = np.tensordot(barycentric, vertices, axes=(0, 1))
@@ -130,10 +129,15 @@ def _simplex_volumes(vertices: Array) -> Array:
 
 
 def _lattice(dim: int, order: int) -> Array:
-    """Return barycentric coordinates (n, d+1) of points evenly spread in a simplex: a lattice of this order."""
+    """Return barycentric coordinates (n, d+1) of a lattice of points that fill a simplex evenly."""
     index = np.array([i for i in np.ndindex(*(order + 1,) * (dim + 1)) if sum(i) == order])
     # pulled towards the middle, so that the points stand for equal pieces of the simplex
     return (index + 0.3) / (order + 0.3 * (dim + 1))
+
+
+def _size(dim: int, order: int) -> int:
+    """Return the number of points of the lattice of this order."""
+    return math.comb(order + dim, dim)
 
 
 def _spread(

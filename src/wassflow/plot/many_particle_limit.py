@@ -90,11 +90,11 @@ def _explain(page: Page, left: float, top: float, result: Any, gallery: Gallery,
     page.figure.legend(
         handles=handles,
         loc="upper left",
-        bbox_to_anchor=(left / page.width, 1.0 - (top - 0.08) / page.height),
+        bbox_to_anchor=((left - 0.35) / page.width, 1.0 - (top - 0.08) / page.height),
         ncols=2,
         borderaxespad=0.0,
         columnspacing=1.0,
-        handletextpad=0.2,
+        handletextpad=0.5,
         fontsize=9,
     )
 

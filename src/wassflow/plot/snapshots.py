@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from wassflow.plot.density import (
     Array,
@@ -24,8 +25,6 @@ from wassflow.plot.density import (
     view_box,
 )
 from wassflow.plot.style import GOLD, INK, ORANGE, Page, density_colours
-
-_STEPS = [1, 2, 2.5, 5, 10]
 
 if TYPE_CHECKING:
     from wassflow.measure import MeshDensity, ParticleCloud
@@ -137,13 +136,8 @@ def snapshot(
         if cloud is not None:
             particles(ax, cloud, axes=(i, j), sign=sign, colour=colour, size=_marker_area(cloud, len(panels)))
         ax.set(xlim=(lower[i], upper[i]), ylim=(lower[j], upper[j]))
-        for axis in (ax.xaxis, ax.yaxis):
-            # in a corner of three panels the outermost labels would meet those of the neighbour
-            axis.set_major_locator(
-                MaxNLocator(6, steps=_STEPS)
-                if len(panels) == 1
-                else MaxNLocator(4, steps=_STEPS, prune="both")
-            )
+        _ticks(ax.xaxis, (lower[i], upper[i]), len(panels))
+        _ticks(ax.yaxis, (lower[j], upper[j]), len(panels))
         ax.tick_params(labelbottom=label_x, labelleft=label_y)
         if label_x:
             ax.set_xlabel(gallery.names[i])
@@ -156,6 +150,17 @@ def snapshot(
         middle = left + 0.5 * (width + gap + w)
         page.text(middle, top + 0.42 * h, title, ha="center", fontsize=11)
     return axes
+
+
+def _ticks(axis: Axis, ends: tuple[float, float], panels: int) -> None:
+    """Put ticks at round numbers; between neighbouring panels away from the ends, where labels would meet."""
+    margin = (0.0 if panels == 1 else 0.08) * (ends[1] - ends[0])
+    for bins in (4, 5, 6) if panels > 1 else (6,):
+        ticks = MaxNLocator(bins, steps=[1, 2, 2.5, 5, 10]).tick_values(*ends)
+        inside = [t for t in ticks if ends[0] + margin <= t <= ends[1] - margin]
+        if len(inside) >= 3:
+            break
+    axis.set_major_locator(FixedLocator(inside))
 
 
 def _marker_area(cloud: "ParticleCloud", panels: int) -> float:

@@ -75,6 +75,7 @@ STYLE: dict[str, object] = {
     "axes.facecolor": "white",
     "figure.dpi": 100,
     "savefig.dpi": 180,
+    "svg.hashsalt": "wassflow",  # names inside an SVG are random otherwise
 }
 
 
