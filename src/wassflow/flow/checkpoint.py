@@ -6,6 +6,7 @@ import tempfile
 from os import PathLike
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from mpi4py import MPI
@@ -74,14 +75,14 @@ def read_trajectory(
 ) -> Trajectory:
     """Read a trajectory; see :meth:`Trajectory.load`."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             contents = dict(file)
         header = json.loads(str(contents["header"]))
         if header["format"] != _FORMAT:
             raise KeyError("format")
-    except (KeyError, ValueError, OSError, EOFError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+    except FileNotFoundError:
+        raise
+    except (KeyError, ValueError, OSError, EOFError, BadZipFile) as error:
         raise WassflowError(f"{path} is not a trajectory of this version ({_FORMAT}): {error}") from None
     prefix = "diagnostics."
     arrays = {name[len(prefix) :]: value for name, value in contents.items() if name.startswith(prefix)}

@@ -1,0 +1,162 @@
+"""The kernels alone, against plain sums over faces and under hostile velocities."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wassflow.domain import Box
+from wassflow.flow.upwind import UpwindTransport, faces_with_mass, mean_over_faces, sum_over_transfers
+from wassflow.mesh import box
+
+# A full step is the positivity bound less the rounding of the outflow of a cell.
+FULL = 1.0 - 2e-12
+
+
+def small_mesh(cell, periodic=False, n=3):
+    d = 2 if cell in ("triangle", "quadrilateral") else 3
+    axes = tuple(periodic if axis else not periodic for axis in range(d)) if periodic else (False,) * d
+    return box(
+        Box([0.0] * d, [1.0 + 0.5 * axis for axis in range(d)], periodic=axes), cells=(n,) * d, cell=cell
+    )
+
+
+CELLS = ["triangle", "quadrilateral", "tetrahedron", "hexahedron"]
+
+
+def face_by_face(mesh, fluxes, masses):
+    """Rate of change of the masses, one face after the other."""
+    rate = np.zeros(mesh.num_owned)
+    for (left, right), flux in zip(mesh.face_cells, fluxes, strict=True):
+        donor = left if flux > 0.0 else right
+        transfer = flux * masses[donor] / mesh.volumes[donor]
+        rate[left] -= transfer
+        rate[right] += transfer
+    return rate
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("periodic", [False, True])
+def test_the_rate_is_the_sum_over_faces(cell, periodic):
+    mesh = small_mesh(cell, periodic)
+    rng = np.random.default_rng(0)
+    transport = UpwindTransport(mesh)
+    fluxes, masses = rng.standard_normal(len(mesh.face_cells)), rng.random(mesh.num_cells)
+    outflow = transport.set_fluxes(fluxes, masses)
+    expected = face_by_face(mesh, fluxes, masses)
+    scale = np.abs(expected).max()
+    rate = transport.rate(masses, np.empty(mesh.num_owned))
+    assert np.abs(rate - expected).max() < 1e-14 * scale
+    dt = 0.5 / outflow
+    step = transport.step(masses, dt, np.empty(mesh.num_owned))
+    assert np.array_equal(step, masses + dt * rate)
+    outflows = np.zeros(mesh.num_owned)
+    np.add.at(outflows, mesh.face_cells[:, 0], np.maximum(fluxes, 0.0))
+    np.add.at(outflows, mesh.face_cells[:, 1], np.maximum(-fluxes, 0.0))
+    assert outflow == pytest.approx((outflows / mesh.volumes).max(), rel=1e-14)
+    weights = rng.random(len(fluxes))
+    donors = np.where(fluxes > 0.0, mesh.face_cells[:, 0], mesh.face_cells[:, 1])
+    transfers = np.abs(fluxes) * masses[donors] / mesh.volumes[donors]
+    assert sum_over_transfers(transport.faces, transport.rates, weights, masses) == pytest.approx(
+        transfers @ weights, rel=1e-13
+    )
+    means = [weights[faces[faces >= 0]].mean() for faces in mesh.cell_faces]
+    assert mean_over_faces(transport.faces, transport.signs, weights, masses) == pytest.approx(
+        masses @ means, rel=1e-13
+    )
+
+
+@pytest.mark.parametrize("cells", [(1, 4), (2, 4)])
+def test_a_period_of_one_or_two_cells(cells):
+    """One cell across is its own neighbour: what leaves it comes back."""
+    domain = Box([0.0, 0.0], [1.0, 1.0], periodic=(True, False))
+    mesh = box(domain, cells=cells, cell="quadrilateral")
+    transport = UpwindTransport(mesh)
+    masses = np.random.default_rng(1).random(mesh.num_cells)
+    fluxes = mesh.face_areas * (mesh.face_normals @ [3.0, -1.0])
+    outflow = transport.set_fluxes(fluxes, masses)
+    rate = transport.rate(masses, np.empty(mesh.num_owned))
+    assert np.abs(rate - face_by_face(mesh, fluxes, masses)).max() < 1e-14 * outflow
+    assert abs(rate.sum()) < 1e-14 * outflow
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    cell=st.sampled_from(CELLS),
+    seed=st.integers(0, 2**31),
+    decades=st.sampled_from([0.0, 3.0, 150.0]),
+    empty=st.sampled_from([0.0, 0.5, 0.95]),
+    periodic=st.booleans(),
+)
+def test_full_steps_keep_mass_and_sign(cell, seed, decades, empty, periodic):
+    """At the positivity bound, with masses and velocities over many orders of magnitude, subnormal ones too."""
+    mesh = _meshes(cell, periodic)
+    rng = np.random.default_rng(seed)
+    transport = UpwindTransport(mesh)
+    masses = 10.0 ** (-2.0 * decades * rng.random(mesh.num_cells)) * (rng.random(mesh.num_cells) >= empty)
+    masses[0] += 1.0
+    mass = math.fsum(masses)
+    for _ in range(20):
+        fluxes = rng.standard_normal(len(mesh.face_cells)) * 10.0 ** (
+            -decades * rng.random(len(mesh.face_cells))
+        )
+        outflow = transport.set_fluxes(fluxes, masses)
+        if outflow == 0.0:
+            continue
+        masses = transport.step(masses, FULL / outflow, np.empty_like(masses))
+        assert masses.min() >= 0.0
+    assert abs(math.fsum(masses) - mass) < 1e-14 * mass
+
+
+_cache = {}
+
+
+def _meshes(cell, periodic):
+    return _cache.setdefault((cell, periodic), small_mesh(cell, periodic, n=2))
+
+
+def test_subnormal_masses_do_not_turn_negative():
+    """Three units of the least positive number, half to either side: each half rounds up to two units."""
+    mesh = box(Box([0.0, 0.0], [3.0, 1.0]), cells=(3, 1), cell="quadrilateral")
+    middle = int(np.argmin(np.abs(mesh.centroids[:, 0] - 1.5)))
+    transport = UpwindTransport(mesh)
+    masses = np.zeros(3)
+    masses[middle] = 3 * 5e-324
+    outflow = transport.set_fluxes(np.where(mesh.face_cells[:, 0] == middle, 0.5, -0.5), masses)
+    assert outflow == 1.0
+    assert transport.step(masses, 1.0, np.empty(3)).min() == 0.0
+
+
+@pytest.mark.parametrize("velocity", ["frozen", "sink", "changing"])
+@pytest.mark.parametrize("cfl", [1.0, 0.1])
+def test_mass_is_constant_over_20000_steps(velocity, cfl):
+    """To 1e-13; a frozen or convergent velocity repeats its rounding errors, and is the worst case."""
+    mesh = box(Box([0.0, 0.0], [1.0, 1.0], periodic=(False, True)), cells=(3, 3), cell="triangle")
+    rng = np.random.default_rng(2)
+    transport = UpwindTransport(mesh)
+    masses, other = rng.random(mesh.num_cells), np.empty(mesh.num_cells)
+    mass = math.fsum(masses)
+    normal = rng.standard_normal(len(mesh.face_cells))
+    if velocity == "sink":
+        normal = np.einsum("ij,ij->i", 0.52 - mesh.face_midpoints, mesh.face_normals)
+    outflow = transport.set_fluxes(normal * mesh.face_areas, masses)
+    worst = 0.0
+    for step in range(20_000):
+        if velocity == "changing" and step % 10 == 0:
+            outflow = transport.set_fluxes(rng.standard_normal(len(normal)) * mesh.face_areas, masses)
+        masses, other = transport.step(masses, cfl * FULL / outflow, other), masses
+        if step % 1000 == 999:
+            worst = max(worst, abs(math.fsum(masses) / mass - 1.0))
+    assert worst < 1e-13
+    assert masses.min() >= 0.0
+
+
+def test_faces_between_empty_cells_are_passed_over():
+    mesh = box(Box([0.0, 0.0], [4.0, 1.0]), cells=(4, 1), cell="quadrilateral")
+    masses = np.where(mesh.centroids[:, 0] < 1.0, 1e-310, 0.0)
+    found = np.empty(len(mesh.face_cells), dtype=np.int64)
+    count = faces_with_mass(mesh.face_cells, masses, found)
+    assert count == 1
+    assert mesh.face_midpoints[found[0], 0] == pytest.approx(1.0)
