@@ -27,7 +27,7 @@ def shaped_points(name: str, u: ArrayLike, dim: int | None) -> Array:
 
 
 class Features(ABC):
-    """The map Phi: R^d -> R^N of F(mu) = R(int Phi dmu) + int V dmu (Chizat and Bach 2018, eq. (1)).
+    """The map Phi: R^d -> R^N of F(mu) = R(int Phi dmu) + int V dmu (Chizat and Bach 2018, section 2).
 
     A subclass gives :meth:`value` and :meth:`gradient`. The integrals and pairings below are then evaluated
     block by block; a subclass with structure overrides them so that even a block is not formed.

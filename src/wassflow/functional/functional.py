@@ -48,7 +48,7 @@ class FirstVariation:
 
 
 class Functional:
-    """F(mu) = R(int Phi dmu) + int V dmu on nonnegative measures (Chizat and Bach 2018, eq. (1)).
+    """F(mu) = R(int Phi dmu) + int V dmu on nonnegative measures (Chizat and Bach 2018, section 2).
 
     A measure is whatever has ``dim``, ``quadrature()`` and ``allsum()``
     (:class:`~wassflow.functional.measure_protocol.Measure`): densities and particles are treated by the same

@@ -15,7 +15,7 @@ _RUN = 512
 
 
 class NeuronFeatures(Features):
-    """A neuron at N inputs: Phi(w, theta)_j = w sigma(<s(theta), x_j>) (Chizat and Bach 2018, section 4.2).
+    """A neuron at N inputs: Phi(w, theta)_j = w sigma(<s(theta), x_j>) (Chizat and Bach 2018, section 4).
 
     u = (w, theta) with theta in R^p, or u = theta without output weight (then w = 1). A bias is a column of
     ones in the inputs. s(theta) = theta, or theta |theta| coordinatewise for the signed-square

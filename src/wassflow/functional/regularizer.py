@@ -158,7 +158,7 @@ class Zero(_Smooth):
 
 
 class AbsWeight(_Kinked):
-    """V(w, theta) = strength |w|: total variation of signed measures (Chizat and Bach 2018, section 4.1).
+    """V(w, theta) = strength |w|: total variation of signed measures (Chizat and Bach 2018, section 4).
 
     A weight that reaches 0 stays there as long as the force on it is at most ``strength``.
 
@@ -220,7 +220,7 @@ class Norm(_Kinked):
 
 
 class WeightTimesNorm(_Kinked):
-    """V(w, theta) = strength |w| |theta|: for ReLU networks (Chizat and Bach 2018, section 4.2).
+    """V(w, theta) = strength |w| |theta|: for ReLU networks (Chizat and Bach 2018, section 4).
 
     V is (-strength)-convex. dV is the interval [-strength |theta|, strength |theta|] along w where w = 0, the
     ball of radius strength |w| in theta where theta = 0, and {0} at the origin.
@@ -490,7 +490,7 @@ class Sum(Regularizer):
 
     Smooth terms are moved explicitly. The proximal map of the kinked terms together is exact for terms of the
     same kind, for :class:`AbsWeight` with :class:`Norm` (the one after the other: Yu 2013, "On decomposing
-    the proximal map", Theorem 4) and for :class:`AbsWeight` with :class:`WeightTimesNorm` (strength |w|
+    the proximal map") and for :class:`AbsWeight` with :class:`WeightTimesNorm` (strength |w|
     shifts |w| in the problem of two lengths); other combinations have no closed form and are refused by
     ``prox``.
 

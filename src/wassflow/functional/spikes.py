@@ -14,7 +14,7 @@ _CUTOFF = 1e-18
 
 
 class SpikeFeatures(Features):
-    """A spike seen through a kernel: Phi(w, theta) = w psi(. - theta) (Chizat and Bach 2018, section 4.1).
+    """A spike seen through a kernel: Phi(w, theta) = w psi(. - theta) (Chizat and Bach 2018, section 4).
 
     u = (w, theta), theta on the flat torus of the given period in every axis (any representative will do); on
     the 2-torus psi is the product of the kernel in each axis. In one axis, with omega = 2 pi / period,

@@ -25,7 +25,7 @@ class Subdifferential:
     """dV(u) at n points, as gradient + interval along w + ball in theta + ball in u = (w, theta).
 
     Sets of this form are closed under (Minkowski) sums, and a sum of regular functions has the sum of the
-    subdifferentials as its own (Clarke 1983, Corollary 3 of Proposition 2.3.3). So a sum of kinked terms
+    subdifferentials as its own (Clarke 1983, section 2.3). So a sum of kinked terms
     needs no approximation.
 
     Attributes:
