@@ -1,7 +1,7 @@
 """Omega, the convex closed set in which everything moves: boxes with periodic axes, convex polytopes.
 
-A point is projected on Omega, a velocity on the tangent cone of Omega, both exactly: that is how a particle meets a wall
-and slides along it.
+A point is projected on Omega, a velocity on the tangent cone of Omega, both exactly: that is how a particle
+meets a wall and slides along it.
 """
 
 from abc import ABC, abstractmethod
@@ -41,22 +41,25 @@ class Domain(ABC):
 
     @abstractmethod
     def contains(self, u: ArrayLike, tol: float = 1e-12) -> NDArray[np.bool_]:
-        """Tell for each point (n, d) whether it is in Omega, up to ``tol`` times the size of the coordinates; (n,).
+        """Tell for each point (n, d) whether it is in Omega, up to ``tol`` times the size of Omega; (n,).
 
         Every value of a periodic coordinate is inside.
         """
 
     @abstractmethod
     def project(self, u: ArrayLike) -> Array:
-        """Return the nearest points of Omega, (n, d). Periodic coordinates stay as they are: see :meth:`wrap`."""
+        """Return the nearest points of Omega, (n, d).
+
+        Periodic coordinates stay as they are, so that paths stay continuous: see :meth:`wrap`.
+        """
 
     @abstractmethod
     def project_velocity(self, u: ArrayLike, v: ArrayLike, tol: float = 0.0) -> Array:
         """Project velocities (n, d) on the tangent cones of Omega at the points u (n, d).
 
-        The cone is {v : n_i . v <= 0 for every wall i that u touches}; a wall is touched at a distance of at most ``tol``
-        (and of rounding errors, where walls are oblique). What is removed is the projection on the normal cone, so the result
-        is the velocity of least norm among v minus normal vectors.
+        The cone is {v : n_i . v <= 0 for every wall i that u touches}; a wall is touched at a distance of at
+        most ``tol`` (and of rounding errors, where walls are oblique). What is removed is the projection on
+        the normal cone, so the result is the velocity of least norm among v minus normal vectors.
         """
 
     def wrap(self, u: ArrayLike) -> Array:
@@ -73,7 +76,7 @@ class Domain(ABC):
         return wrapped
 
     def difference(self, x: ArrayLike, y: ArrayLike) -> Array:
-        """Return x - y, and on periodic axes the representative of least length; shapes (..., d), broadcast."""
+        """Return x - y, on periodic axes the shortest representative; shapes (..., d) are broadcast."""
         delta = np.asarray(x, dtype=np.float64) - np.asarray(y, dtype=np.float64)
         if delta.shape[-1:] != (self.dim,):
             raise ValueError(f"x - y must have a last axis of length {self.dim}, found shape {delta.shape}")
@@ -88,7 +91,8 @@ class Box(Domain):
     """The box {lower <= u <= upper}, with any subset of axes periodic (a torus when all of them are).
 
     Args:
-        lower, upper: the corners, shape (d,). An infinite bound means no wall; a periodic axis needs finite bounds.
+        lower, upper: the corners, shape (d,). An infinite bound means no wall; a periodic axis needs finite
+            bounds.
         periodic: for each axis whether it is periodic; None for none.
 
     Raises:
@@ -112,7 +116,8 @@ class Box(Domain):
         if not np.all(self.lower < self.upper):
             axis = int(np.flatnonzero(~(self.lower < self.upper))[0])
             raise ValueError(
-                f"upper must be above lower on every axis, found [{self.lower[axis]}, {self.upper[axis]}] on axis {axis}"
+                f"upper must be above lower on every axis, found {self.lower[axis]} and {self.upper[axis]} "
+                f"on axis {axis}"
             )
         self.periodic = (False,) * self.dim if periodic is None else tuple(bool(p) for p in periodic)
         if len(self.periodic) != self.dim:
@@ -142,7 +147,7 @@ class Box(Domain):
         return np.clip(as_points("u", u, self.dim), self._wall_lower, self._wall_upper)
 
     def project_velocity(self, u: ArrayLike, v: ArrayLike, tol: float = 0.0) -> Array:
-        """Project velocities on the tangent cones: at a wall only the inward part of that coordinate is left."""
+        """Project velocities on the tangent cones: at a wall only the inward part of its axis is left."""
         points, velocities = as_points("u", u, self.dim), as_points("v", v, self.dim)
         _same_shape(points, velocities)
         least = np.where(points <= self._wall_lower + tol, 0.0, -np.inf)
@@ -154,13 +159,15 @@ class Polytope(Domain):
     """The bounded convex polytope {x : n_i . x <= b_i for all i}.
 
     Args:
-        normals: outward normals n_i of any positive length, shape (k, d), d >= 2. Redundant walls are allowed and dropped.
+        normals: outward normals n_i of any positive length, shape (k, d), d >= 2. Redundant walls are allowed
+            and dropped.
         offsets: the b_i, shape (k,).
 
     Attributes:
         normals, offsets: the same walls with unit normals, without redundant ones.
         vertices: the corners, shape (p, d).
-        center, radius: a largest inscribed ball; points in it are known to be inside without looking at the walls.
+        center, radius: a largest inscribed ball; points in it are known to be inside without looking at the
+            walls.
 
     Raises:
         ValueError: for an empty, flat or unbounded set.
@@ -222,7 +229,7 @@ class Polytope(Domain):
         return _inside(points, self.normals, self.offsets, self.center, self.radius, tol * self._scale)
 
     def project(self, u: ArrayLike) -> Array:
-        """Return the nearest points of the polytope, (n, d), by the dual active-set method of Goldfarb and Idnani."""
+        """Return the nearest points of the polytope, (n, d), by a dual active-set method."""
         points = as_points("u", u, self.dim)
         nearest, failed = _nearest_points(points, self.normals, self.offsets, self.center, self.radius)
         if failed >= 0:
@@ -242,7 +249,8 @@ class Polytope(Domain):
         )
         if failed >= 0:
             raise WassflowError(
-                f"the projection of a velocity at {points[failed]} did not end; walls of {self!r} are degenerate"
+                f"the projection of a velocity at {points[failed]} on {self!r} did not end; its walls are "
+                "degenerate"
             )
         return projected
 
@@ -290,7 +298,7 @@ def _largest_ball(normals: Array, offsets: Array) -> tuple[Array, float]:
 
 
 def _walls_and_vertices(normals: Array, offsets: Array, center: Array) -> tuple[NDArray[np.intp], Array]:
-    """Return the indices of the walls that are not redundant and the corners, by duality about an inner point."""
+    """Return which walls are not redundant, and the corners, by duality about an inner point."""
     dual = normals / (offsets - normals @ center)[:, None]
     open_direction = "the polytope must be bounded: its walls leave a direction open"
     try:
@@ -333,11 +341,12 @@ def _inside(points, normals, offsets, center, radius, slack):
 
 @njit(cache=True)
 def _nearest_in_halfspaces(u, normals, offsets, count, x):
-    """Write into x the point nearest to u with normals[:count] . x <= offsets[:count]; return False when it fails.
+    """Write into x the point nearest to u with normals[:count] . x <= offsets[:count]; tell if it worked.
 
-    Dual active-set method for min |x - u|^2 / 2 (Goldfarb and Idnani, Math. Programming 27 (1983) 1-33, algorithm 2.1 with
-    the identity as Hessian): x = u - sum_j multiplier_j n_j holds all along, multipliers stay nonnegative, and the most
-    violated wall is added until none is violated. It ends after finitely many steps with at most d walls active.
+    Dual active-set method for min |x - u|^2 / 2 (Goldfarb and Idnani, Math. Programming 27 (1983) 1-33,
+    with the identity as Hessian): x = u - sum_j multiplier_j n_j holds all along, multipliers stay
+    nonnegative, and the most violated wall is added until none is violated. It ends after finitely many
+    steps with at most d walls active.
     """
     dim = u.size
     scale = 0.0
@@ -368,7 +377,8 @@ def _nearest_in_halfspaces(u, normals, offsets, count, x):
             break
         added_multiplier = 0.0
         while True:
-            # step: the part of the new normal that is orthogonal to the active ones (projected twice, against cancellation)
+            # step: the part of the new normal that is orthogonal to the active ones (projected twice, against
+            # cancellation)
             for a in range(dim):
                 step[a] = normals[added, a]
             for i in range(number):
@@ -396,7 +406,8 @@ def _nearest_in_halfspaces(u, normals, offsets, count, x):
                     length = multiplier[j] / rate[j]
                     dropped = j
             if length == np.inf:
-                # the new wall is opposed to the active ones: only rounding can bring us here in a nonempty polytope
+                # the new wall is opposed to the active ones: only rounding can bring us here in a nonempty
+                # polytope
                 return violation < 1e-10 * scale
             if full < np.inf:
                 for a in range(dim):

@@ -17,14 +17,16 @@ def box(
 ) -> Mesh:
     """Mesh a box by a lattice of ``cells`` equal small boxes, periodic where the domain is; collective.
 
-    Simplices are made by joining the centre of each small box to its boundary: 4 triangles in 2D (dolfinx calls this "crossed"), and in 3D,
-    where the faces are crossed in the same way, 24 tetrahedra. Each simplex is then the mirror image of its neighbours when the small boxes are
-    cubes: no direction is preferred (a cut along one diagonal would tilt the numerical diffusion), and the line through two neighbouring
+    Simplices are made by joining the centre of each small box to its boundary: 4 triangles in 2D (dolfinx
+    calls this "crossed"), and in 3D, where the faces are crossed in the same way, 24 tetrahedra. Each simplex
+    is then the mirror image of its neighbours when the small boxes are cubes: no direction is preferred (a
+    cut along one diagonal would tilt the numerical diffusion), and the line through two neighbouring
     centroids is normal to their face.
 
     Args:
         domain: a :class:`wassflow.domain.Box` with finite bounds.
-        cells: how many small boxes along each axis, d integers or one for all; 1 and 2 are allowed on periodic axes too.
+        cells: how many small boxes along each axis, d integers or one for all; 1 and 2 are allowed on
+            periodic axes too.
         cell: "triangle" or "quadrilateral" in 2D, "tetrahedron" or "hexahedron" in 3D.
         comm: MPI communicator over which cells are distributed; all ranks by default.
 
@@ -57,7 +59,11 @@ def box(
 def create_dolfinx_mesh(
     comm: MPI.Comm, kind: CellType, cells: NDArray[np.int64], points: Array
 ) -> dolfinx.mesh.Mesh:
-    """Distribute a mesh over ranks; each rank brings some cells (global point numbers) and some points (their order is the numbering)."""
+    """Distribute a mesh over ranks; collective.
+
+    Each rank brings some cells (as global point numbers) and some points; the points are numbered in the
+    order of the ranks.
+    """
     mode = dolfinx.mesh.GhostMode.shared_facet
     return dolfinx.mesh.create_mesh(
         comm,
@@ -65,7 +71,7 @@ def create_dolfinx_mesh(
         dolfinx.fem.coordinate_element(dolfinx.mesh.to_type(kind.name), 1),
         points,
         # the default partitioner would make no ghost cells
-        partitioner=dolfinx.mesh.create_cell_partitioner(mode, 2),
+        partitioner=dolfinx.mesh.create_cell_partitioner(mode, 2),  # type: ignore[call-arg]
     )
 
 
@@ -77,7 +83,8 @@ def _share(total: int, comm: MPI.Comm) -> tuple[int, int]:
 class _Lattice:
     """Points and cells of a lattice of boxes, by number, so that each rank makes its own share.
 
-    Points come in families: corners of the boxes, then (if crossed) their centres, then in 3D the centres of their faces, axis by axis.
+    Points come in families: corners of the boxes, then (if crossed) their centres, then in 3D the centres of
+    their faces, axis by axis.
     """
 
     def __init__(self, domain: Box, shape: tuple[int, ...], crossed: bool) -> None:

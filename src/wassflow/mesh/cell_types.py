@@ -1,6 +1,7 @@
 """The four cell types: how their vertices are numbered, their facets, and their splitting into simplices.
 
-Vertices are numbered as in dolfinx: for quadrilaterals and hexahedra the tensor product, vertex ``i + 2 j + 4 k`` at the corner (i, j, k).
+Vertices are numbered as in dolfinx: quadrilaterals and hexahedra have vertex ``i + 2 j + 4 k`` at the corner
+(i, j, k).
 
        2-----3            6-----7
        |     |           /|    /|

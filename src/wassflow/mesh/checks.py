@@ -1,4 +1,4 @@
-"""Is this a mesh of its domain? The checks that hold for every mesh, of any cell type, on any number of ranks."""
+"""Is this a mesh of its domain? Checks for every mesh, of any cell type, on any number of ranks."""
 
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 def check(mesh: "Mesh", tol: float = 1e-10) -> dict[str, float]:
     """Check volumes, faces and walls of a mesh against its domain; collective.
 
-    1. Each interior face has exactly two cells: counted from both sides over all ranks, and they lie on the two sides of it.
+    1. Each interior face has exactly two cells: counted from both sides over all ranks, and they lie on the
+       two sides of it.
     2. Each cell is closed: sum of area times outward normal vanishes, relative to its surface.
-    3. Each cell is the straight-sided polyhedron of its faces: its volume is sum of area times (midpoint - centroid) . normal / d
-       (fails for hexahedra whose faces are not planar, for folded cells, and where periodic planes are meshed differently).
+    3. Each cell is the straight-sided polyhedron of its faces: its volume is sum of area times (midpoint -
+       centroid) . normal / d (fails for hexahedra whose faces are not planar, for folded cells, and where
+       periodic planes are meshed differently).
     4. Volumes add up to the volume of the domain (fails when the mesh is not convex).
     5. Walls lie on the boundary of the domain (fails for cracks: neighbours that do not share their nodes).
 
@@ -38,7 +40,8 @@ def check(mesh: "Mesh", tol: float = 1e-10) -> dict[str, float]:
     )
     if seen[0] != seen[1] or seen.sum() != sides:
         raise WassflowError(
-            f"every interior face must have two cells: {seen[0]:.0f} left cells, {seen[1]:.0f} right cells, {sides:.0f} sides"
+            f"every interior face must have two cells; found {seen[0]:.0f} left and {seen[1]:.0f} right "
+            f"cells for {sides:.0f} sides"
         )
     vectors = mesh.centroids[right] + mesh.face_offsets - mesh.centroids[left]
     ahead = mesh.allmin(float(np.min(np.sum(vectors * mesh.face_normals, axis=1), initial=np.inf)))
@@ -72,22 +75,24 @@ def check(mesh: "Mesh", tol: float = 1e-10) -> dict[str, float]:
     }
     if not errors["closedness"] <= tol:
         raise WassflowError(
-            f"area times normal must sum to zero over each cell; the worst sum is {errors['closedness']:.3g} of the surface of "
-            f"its cell, allowed {tol:.3g}"
+            "area times normal must sum to zero over each cell; the worst sum is "
+            f"{errors['closedness']:.3g} of the surface of its cell, allowed {tol:.3g}"
         )
     if not errors["cell volume"] <= tol:
         raise WassflowError(
-            f"cells must be straight-sided polyhedra with planar faces; the worst volume is off by a factor of {errors['cell volume']:.3g}, "
-            f"allowed {tol:.3g}"
+            "cells must be straight-sided polyhedra with planar faces; the worst relative error of a "
+            f"volume is {errors['cell volume']:.3g}, allowed {tol:.3g}"
         )
     if not errors["total volume"] <= tol:
         raise WassflowError(
-            f"the cells must fill the convex domain: their volume is {total:.12g}, that of the domain {mesh.domain.volume:.12g}"
+            f"the cells must fill the convex domain: their volume is {total:.12g}, that of the domain "
+            f"{mesh.domain.volume:.12g}"
         )
     outside = mesh.wall_midpoints + 1e-3 * mesh.h * mesh.wall_normals
     cracks = mesh.allsum(float(np.count_nonzero(mesh.domain.contains(outside))) if outside.size else 0.0)
     if cracks > 0:
         raise WassflowError(
-            f"{cracks:.0f} boundary facets lie inside the domain: cells there touch without sharing their nodes (a crack)"
+            f"{cracks:.0f} boundary facets lie inside the domain: cells there touch without sharing their "
+            "nodes (a crack)"
         )
     return errors

@@ -1,7 +1,7 @@
 """dolfinx, from whichever distribution is installed.
 
-The wheel ``dolfinx-solver-real`` carries its own MPI, PETSc and HDF5, which ``import dolfinx_solver`` puts in place; a dolfinx of
-conda or of a Linux distribution finds its libraries by itself and has no such module.
+The wheel ``dolfinx-solver-real`` carries its own MPI, PETSc and HDF5, which ``import dolfinx_solver`` puts in
+place; a dolfinx of conda or of a Linux distribution finds its libraries by itself and has no such module.
 """
 
 import contextlib

@@ -1,7 +1,8 @@
 """Which two cells share each face.
 
-A *side* is a facet as seen from one of its cells: side ``c * k + s`` is facet s of cell c, with k facets per cell. A face is a pair of
-opposite sides, whether they are the same facet of the mesh or two facets that a periodic axis identifies.
+A *side* is a facet as seen from one of its cells: side ``c * k + s`` is facet s of cell c, with k facets per
+cell. A face is a pair of opposite sides, whether they are the same facet of the mesh or two facets that a
+periodic axis identifies.
 """
 
 import numpy as np
@@ -22,7 +23,7 @@ def opposite_sides(cell_facets, num_facets):
     opposite, crowded = _opposite_sides(np.ascontiguousarray(cell_facets), num_facets)
     if crowded >= 0:
         raise WassflowError(
-            f"cell {crowded} shares a facet with two other cells; a mesh must have at most two cells at a facet"
+            f"cell {crowded} shares a facet with two other cells; at most two cells may meet at a facet"
         )
     return opposite
 
@@ -49,7 +50,7 @@ def _opposite_sides(cell_facets, num_facets):
 
 @njit(cache=True)
 def number_faces(opposite, num_owned, original):
-    """Number the faces of the owned cells in the order in which the cells meet them (neighbours stay close in memory).
+    """Number the faces of owned cells in the order in which cells meet them: neighbours stay close in memory.
 
     Args:
         opposite: opposite side of each side (cells, k), -1 at a wall.
@@ -57,8 +58,9 @@ def number_faces(opposite, num_owned, original):
         original: partition-independent index of each cell; the left cell is the one with the smaller index.
 
     Returns:
-        face_sides (faces, 2): left and right side; wall_sides (walls,); cell_faces (num_owned, k): faces of owned cells, -1 for a wall;
-        cell_face_signs (num_owned, k) int8: +1 where the cell is on the left through this side, -1 on the right, 0 at a wall.
+        face_sides (faces, 2): left and right side; wall_sides (walls,); cell_faces (num_owned, k): faces of
+        owned cells, -1 for a wall; cell_face_signs (num_owned, k) int8: +1 where the cell is on the left
+        through this side, -1 on the right, 0 at a wall.
     """
     per_cell = opposite.shape[1]
     cell_faces = np.full((num_owned, per_cell), -1, dtype=np.int32)

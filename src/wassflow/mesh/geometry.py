@@ -1,7 +1,8 @@
 """Volumes, centroids and second moments of cells; areas, normals and midpoints of facets.
 
-Cells are cut into simplices (:mod:`wassflow.mesh.cell_types`), for which all integrals are known in closed form; so the results are exact for
-straight-sided cells. Hexahedra are taken to have planar faces, as they must for the faces to have one normal.
+Cells are cut into simplices (:mod:`wassflow.mesh.cell_types`), for which all integrals are known in closed
+form; so the results are exact for straight-sided cells. Hexahedra are taken to have planar faces, as they
+must for the faces to have one normal.
 """
 
 import numpy as np
@@ -51,7 +52,8 @@ def volumes_and_centroids(nodes, cell_nodes, simplices):
 def covariances(nodes, cell_nodes, simplices, volumes, centroids):
     """Return int_K (x - x_K)(x - x_K)^T dx / |K| for each cell, (n, d, d).
 
-    A simplex of volume V with corners x_i and centre c contributes V (C + (c - x_K)(c - x_K)^T), C = sum_i (x_i - c)(x_i - c)^T / ((d+1)(d+2)).
+    A simplex of volume V with corners x_i and centre c contributes V (C + (c - x_K)(c - x_K)^T), where
+    C = sum_i (x_i - c)(x_i - c)^T / ((d + 1)(d + 2)).
     """
     count, dim = cell_nodes.shape[0], nodes.shape[1]
     result = np.zeros((count, dim, dim))
@@ -81,8 +83,9 @@ def covariances(nodes, cell_nodes, simplices, volumes, centroids):
 def side_geometry(sides, nodes, cell_nodes, facets, centroids):
     """Return areas (n,), outward unit normals (n, d) and midpoints (n, d) of sides of cells.
 
-    Side ``c * k + s`` is facet s of cell c, k facets per cell. Always computed from the vertices of that cell, in their order in the cell,
-    so that the result does not depend on how the mesh is partitioned. The midpoint is the centroid of the facet.
+    Side ``c * k + s`` is facet s of cell c, k facets per cell. Always computed from the vertices of that
+    cell, in their order in the cell, so that the result does not depend on how the mesh is partitioned. The
+    midpoint is the centroid of the facet.
     """
     count, dim, per_cell, corners = sides.size, nodes.shape[1], facets.shape[0], facets.shape[1]
     areas = np.empty(count)
@@ -143,3 +146,25 @@ def squared_diameter(nodes, cell_nodes):
                     square += (nodes[cell_nodes[c, i], a] - nodes[cell_nodes[c, j], a]) ** 2
                 largest = max(largest, square)
     return largest
+
+
+@njit(cache=True)
+def face_distances(face_cells, normals, offsets, centroids):
+    """Return the distances of the centroids of face neighbours (n,), and the largest sine of the angle
+    between the line through them and the face normal.
+    """
+    count, dim = normals.shape
+    distances = np.empty(count)
+    step = np.empty(dim)
+    largest = 0.0
+    for f in range(count):
+        square = along = across = 0.0
+        for a in range(dim):
+            step[a] = centroids[face_cells[f, 1], a] + offsets[f, a] - centroids[face_cells[f, 0], a]
+            square += step[a] ** 2
+            along += step[a] * normals[f, a]
+        for a in range(dim):
+            across += (step[a] - along * normals[f, a]) ** 2
+        distances[f] = np.sqrt(square)
+        largest = max(largest, across / square)
+    return distances, np.sqrt(largest)

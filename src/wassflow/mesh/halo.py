@@ -12,7 +12,8 @@ from wassflow.mesh.dolfinx_import import MPI, dolfinx
 class Halo:
     """The exchange of cell values between ranks, over an index map of our own.
 
-    dolfinx's own map knows the ghosts across partition boundaries; cells across a periodic axis are further ghosts.
+    dolfinx's own map knows the ghosts across partition boundaries; cells across a periodic axis are further
+    ghosts.
 
     Args:
         comm: the communicator.
@@ -44,9 +45,13 @@ class Halo:
         return np.flatnonzero(np.diff(self.index_map.index_to_dest_ranks().offsets)[: self.num_owned])
 
     def update(self, values: Array) -> Array:
-        """Overwrite the ghost rows of ``values``, (num_cells,) or (num_cells, k), by those of their owners; collective.
+        """Overwrite the ghost rows of ``values`` by those of their owners; collective.
 
-        Returns ``values`` itself.
+        Args:
+            values: one row per cell, ghosts included: (num_cells,) or (num_cells, k).
+
+        Returns:
+            ``values`` itself.
         """
         if values.ndim not in (1, 2) or values.shape[0] != self.num_cells:
             raise ValueError(
