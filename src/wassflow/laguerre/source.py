@@ -24,13 +24,14 @@ class Source:
     masses: Array
     volumes: Array
     period: Array
+    order: NDArray[np.int64]  # place of each simplex in the arrays as given
 
     @classmethod
     def from_arrays(cls, simplices: Array, masses: Array, period: Array) -> Source:
         """Sort the simplices along a Morton curve and compute their volumes."""
         order = morton_order(simplices.mean(axis=1))
         simplices = np.ascontiguousarray(simplices[order])
-        return cls(simplices, masses[order], simplex_volumes(simplices), period)
+        return cls(simplices, masses[order], simplex_volumes(simplices), period, order)
 
     @property
     def dim(self) -> int:
@@ -121,4 +122,4 @@ class Source:
         total = self.masses.sum()
         density = np.maximum(density, 1e-10 * total / self.volumes.sum())
         masses = density * self.volumes
-        return Source(self.simplices, masses * (total / masses.sum()), self.volumes, self.period)
+        return Source(self.simplices, masses * (total / masses.sum()), self.volumes, self.period, self.order)

@@ -79,7 +79,7 @@ def solve_with_continuation(
     weights: Array,
     starts: list[tuple[str, Array]],
     done: Callable[[NewtonState], bool],
-    observe: Callable[[Array, Cells | None, Array | None], None],
+    observe: Callable[[Array, Cells, None], None] | None,
     deadline: Deadline,
     loose: float = 0.1,
 ) -> tuple[NewtonState, str]:
@@ -89,7 +89,8 @@ def solve_with_continuation(
     name of the way taken.
     """
     ratio, name, psi, cells = _best_start(source, seeds, weights, starts, GOOD_RATIO)
-    observe(psi, cells, None)
+    if observe is not None:
+        observe(psi, cells, None)
     iterations = 0
     if ratio < GOOD_RATIO:
         low, high = source.simplices.min(axis=(0, 1)), source.simplices.max(axis=(0, 1))
@@ -119,7 +120,8 @@ def solve_with_continuation(
                     break
                 # straight to the true source if its cells allow, else as far as they do
                 cells = measure_cells(source, seeds, psi)
-                observe(psi, cells, None)
+                if observe is not None:
+                    observe(psi, cells, None)
                 if least_ratio(cells, weights) >= GOOD_RATIO:
                     break
                 while True:

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
-from wassflow.arguments import as_points, as_vector, as_weights
+from wassflow.arguments import as_points, as_weights
 from wassflow.errors import WassflowError
+from wassflow.laguerre.arguments import as_period, as_simplices
 from wassflow.laguerre.bounds import EPS, bracket
 from wassflow.laguerre.cells import Cells, Seeds
-from wassflow.laguerre.geometry import Array
+from wassflow.laguerre.geometry import Array, morton_order
 from wassflow.laguerre.newton import Deadline, NewtonState
 from wassflow.laguerre.source import Source
 from wassflow.laguerre.starts import solve_with_continuation, starting_potentials
@@ -69,38 +73,8 @@ def _unit_masses(name: str, masses: Array) -> tuple[Array, float, float]:
     return relative / total, scale, total
 
 
-def as_simplices(name: str, value: ArrayLike) -> Array:
-    """Return simplices as a finite ``(ns, d + 1, d)`` array, d = 2 or 3."""
-    array = np.asarray(value, dtype=np.float64)
-    if (
-        array.ndim != 3
-        or array.shape[2] not in (2, 3)
-        or array.shape[1] != array.shape[2] + 1
-        or not len(array)
-    ):
-        raise ValueError(f"{name} must have shape (ns, 3, 2) or (ns, 4, 3), ns >= 1, found {array.shape}")
-    return as_vector(name, array.ravel()).reshape(array.shape)
-
-
-def as_period(name: str, value: ArrayLike | None, dim: int) -> Array:
-    """Return the period (d,), ``inf`` on axes that do not wrap (``None`` or ``nan`` mean that too)."""
-    if value is None:
-        return np.full(dim, np.inf)
-    period = np.asarray(value, dtype=np.float64)
-    if period.shape != (dim,):
-        raise ValueError(f"{name} must have shape ({dim},), found {period.shape}")
-    period = np.where(np.isnan(period), np.inf, period)
-    if np.any(period <= 0.0):
-        raise ValueError(f"{name} must be positive, found {period}")
-    return period
-
-
 def _merge(positions: Array, near: float) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
     """Group equal sites, and sites within ``near``: (group of each site, representatives, largest distance)."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-    from scipy.spatial import cKDTree
-
     order = np.lexsort(positions.T)
     new = np.append(True, np.any(positions[order][1:] != positions[order][:-1], axis=1))
     group = np.empty(len(positions), dtype=np.int64)
@@ -160,8 +134,6 @@ def _prepare(simplices: Array, masses: Array, sites: Array, weights: Array, peri
     merged = np.bincount(label, weights[kept])
     source = Source.from_arrays(x, masses, period / length)
     # seeds in Morton order: neighbours in space are neighbours in memory, and the fallback plan follows the order
-    from wassflow.laguerre.geometry import morton_order
-
     order = morton_order(distinct)
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
@@ -310,8 +282,6 @@ def _original_masses(problem: _Problem, cells: Cells, weights: Array) -> Array:
 
 def _original_potential(problem: _Problem, psi: Array, sites: Array) -> Array:
     """Return the potential of the sites as given, in their units; a site without weight gets an empty cell."""
-    from scipy.spatial import cKDTree
-
     y = problem.seeds.positions
     plain = not np.any(np.isfinite(problem.source.period))
     scaled = problem.length**2 * psi + (2.0 * problem.length * (y @ problem.shift) if plain else 0.0)
