@@ -1,11 +1,14 @@
 """The commands. Everything heavy is imported inside them, so that help appears at once."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from wassflow import __version__
+from wassflow.arguments import one_of
 from wassflow.cli.case_files import Problem, read_problem
 from wassflow.cli.report import Report, reports_errors
 from wassflow.cli.values import case_parameters, cells_per_axis, integers, numbers
@@ -99,17 +102,15 @@ def _root(
 def run(
     case: Case,
     m: Annotated[
-        int | None, typer.Option("--m", metavar="M", help="Number of particles. \\[default: 512]")
+        int | None, typer.Option("--m", metavar="M", help="Number of particles. \\[default: 1000]")
     ] = None,
     method: Annotated[
         str | None,
         typer.Option(
-            metavar="START", help="iid, stratified or quantized: how particles are placed. \\[default: iid]"
+            metavar="START", help="iid, stratified or quantized: how particles start. \\[default: quantized]"
         ),
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Seed of the random start. \\[default: 0]")
-    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the start. \\[default: 0]")] = None,
     times: Times = None,
     cells: Cells = None,
     cell: CellType = None,
@@ -129,13 +130,14 @@ def run(
     problem = read_problem(case)
     typed = {"m": m, "method": method, "seed": seed, "times": times, "cells": cells, "cell": cell}
     given = _options(problem, "run", typed, times=numbers, cells=cells_per_axis)
-    chosen = _case(problem, param)
+    chosen = _case(problem, param, given)
     if quick:
-        given = {"m": 128, "cells": _coarser(chosen), **given}
+        given = {"m": 128, "cells": _cells(chosen, 2), **given}
     report.announce(f"{problem.label}: density flow and particle flow ...")
-    from wassflow import plot, study
+    from wassflow import plot
+    from wassflow.study import run as compare
 
-    result = study.comparison(chosen, progress=not quiet, **given)
+    result = compare(chosen, progress=not quiet, **given)
     report.tables(result, problem.label, "comparison")
     report.picture(plot.comparison(result), problem.label, "comparison.png")
     report.close()
@@ -161,6 +163,7 @@ def limit(
     ] = None,
     times: Times = None,
     cells: Cells = None,
+    cell: CellType = None,
     method: Annotated[
         str | None,
         typer.Option(
@@ -189,7 +192,8 @@ def limit(
     labels = [problem.label for problem in problems]
     if len(set(labels)) < len(labels):
         raise ValueError(f"CASE must be different cases, found {', '.join(labels)}")
-    typed = {"m": m, "seeds": seeds, "method": method, "times": times, "cells": cells, "workers": workers}
+    typed = {"m": m, "seeds": seeds, "method": method, "times": times}
+    typed |= {"cells": cells, "cell": cell, "workers": workers}
     plans = []
     for problem in problems:
         given = _options(
@@ -197,13 +201,13 @@ def limit(
         )
         if "m" in given:
             given["ms"] = given.pop("m")
-        plans.append((problem, _case(problem, param), given))
+        plans.append((problem, _case(problem, param, given), given))
     from wassflow import plot, study
 
     results = []
     for problem, chosen, given in plans:
         if quick:
-            given = {"ms": [16, 32, 64, 128], "seeds": 2, "cells": _coarser(chosen), **given}
+            given = {"ms": [16, 32, 64, 128], "seeds": 2, "cells": _cells(chosen, 2), **given}
         given = {"workers": _cores(), **given}
         report.announce(f"{problem.label}: density flow, then particles on {given['workers']} processes ...")
         result = study.many_particle_limit(chosen, progress=not quiet, **given)
@@ -227,17 +231,21 @@ def refine(
     ] = None,
     cells: Annotated[
         str | None,
-        typer.Option(
-            metavar="N | N,N[,N]", help="Cells along each axis of the coarsest mesh. \\[default: chosen]"
-        ),
+        typer.Option(metavar="N,N,...", help="Cells along each axis, for each mesh: in place of --levels."),
     ] = None,
     cell: CellType = None,
+    times: Annotated[
+        str | None, typer.Option(metavar="T,T,...", help="Times at which to compare. \\[default: the end]")
+    ] = None,
     reference: Annotated[
         str | None,
         typer.Option(
-            metavar="WHAT",
-            help="exact or finest: what errors are measured against. \\[default: exact where known]",
+            metavar="WHAT", help="Errors against: exact or finest mesh. \\[default: exact where known]"
         ),
+    ] = None,
+    velocity: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help="Face velocities: pointwise or potential. \\[default: pointwise]"),
     ] = None,
     param: Param = None,
     output: Output = Path("results"),
@@ -253,11 +261,16 @@ def refine(
     """
     report = Report(output, quiet)
     problem = read_problem(case)
-    typed = {"levels": levels, "cells": cells, "cell": cell, "reference": reference}
-    given = _options(problem, "refine", typed, cells=cells_per_axis)
-    chosen = _case(problem, param)
-    if quick:
-        given = {"levels": 3, **given}
+    typed = {"levels": levels, "cells": cells, "cell": cell}
+    typed |= {"times": times, "reference": reference, "velocity": velocity}
+    given = _options(problem, "refine", typed, cells=integers, times=numbers)
+    if "cells" in given and "levels" in given:
+        raise ValueError("--levels and --cells must not both be given: each says which meshes to use")
+    chosen = _case(problem, param, given)
+    if "cells" in given:
+        given["levels"] = given.pop("cells")
+    elif quick:
+        given = {"levels": [_cells(chosen, 8), _cells(chosen, 4), _cells(chosen, 2)], **given}
     report.announce(f"{problem.label}: density flow on refined meshes ...")
     from wassflow import plot, study
 
@@ -434,19 +447,22 @@ def _methods(name: str, text: Any) -> list[str]:
     return ["iid", "quantized"] if words == ["both"] else [word.strip() for word in words]
 
 
-def _case(problem: Problem, param: list[str] | None) -> Any:
-    """Build the case with the parameters of its file and those typed."""
+def _case(problem: Problem, param: list[str] | None, given: dict[str, Any]) -> Any:
+    """Build the case: parameters of its file and those typed; a cell type among the options is used up."""
     import wassflow.cases
 
-    return wassflow.cases.get(problem.case, **{**problem.parameters, **case_parameters(param or [])})
+    case = wassflow.cases.get(problem.case, **{**problem.parameters, **case_parameters(param or [])})
+    cell = given.pop("cell", None)
+    if cell is None:
+        return case
+    kinds = ("triangle", "quadrilateral") if case.domain.dim == 2 else ("tetrahedron", "hexahedron")
+    return replace(case, cell=one_of("--cell", cell, kinds))
 
 
-def _coarser(case: Any) -> tuple[int, ...]:
-    """Return half as many cells along each axis as the case's own mesh has."""
-    return tuple(max(4, n // 2) for n in case.cells)
+def _cells(case: Any, divisor: int) -> tuple[int, ...]:
+    """Return the number of cells along each axis of a mesh coarser than the case's own."""
+    return tuple(max(2, n // divisor) for n in case.cells)
 
 
 def _cores() -> int:
-    import os
-
     return len(os.sched_getaffinity(0))

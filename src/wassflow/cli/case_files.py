@@ -27,9 +27,9 @@ from wassflow.errors import WassflowError
 
 # Options that a file may set for each command; the same as the command's own, apart from where results go.
 OPTIONS = {
-    "run": ("m", "seed", "method", "times", "cells", "cell"),
-    "limit": ("m", "seeds", "method", "times", "cells", "workers"),
-    "refine": ("cells", "levels", "cell", "reference"),
+    "run": ("m", "method", "seed", "times", "cells", "cell"),
+    "limit": ("m", "seeds", "method", "times", "cells", "cell", "workers"),
+    "refine": ("levels", "cells", "cell", "times", "reference", "velocity"),
 }
 _TABLES = ("parameters", *OPTIONS)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from wassflow.errors import WassflowError
-from wassflow.plot.style import style
+from wassflow.plot.style import STYLE, style
 
 # A picture of the same data is the same file: no dates, no version of the writer inside.
 _METADATA: dict[str, dict[str, str | None]] = {
@@ -44,9 +44,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: float | None 
         handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
         with style():
-            figure.savefig(
-                temporary, format=kind, metadata=_METADATA[kind], **({} if dpi is None else {"dpi": dpi})
-            )
+            figure.savefig(temporary, format=kind, metadata=_METADATA[kind], dpi=dpi or STYLE["savefig.dpi"])
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes private files; a picture is an ordinary one

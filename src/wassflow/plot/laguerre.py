@@ -39,7 +39,8 @@ def laguerre_cells(ax: Axes, pieces: "Pieces", sites: Array | None = None) -> Po
     ax.add_collection(cells)
     ax.add_collection(LineCollection(list(_outlines(pieces)), colors=INK, linewidths=0.5, alpha=0.7))
     if sites is not None:
-        ax.scatter(*np.asarray(sites).T, s=9.0, c=ORANGE, edgecolors="white", linewidths=0.35, zorder=3)
+        x, y = np.asarray(sites, dtype=np.float64).T
+        ax.scatter(x, y, s=9.0, c=ORANGE, edgecolors="white", linewidths=0.35, zorder=3)
     ax.autoscale_view()
     ax.set_aspect("equal")
     return cells

@@ -80,7 +80,8 @@ def mesh(mesh: "Mesh", title: str = "") -> Figure:
     """
     figure = new_figure(8.6, 4.4)
     with style():
-        left, right = figure.add_gridspec(1, 2, width_ratios=[1.35, 1.0])
+        grid = figure.add_gridspec(1, 2, width_ratios=[1.35, 1.0])
+        left, right = grid[0, 0], grid[0, 1]
         if mesh.dim == 2:
             ax = figure.add_subplot(left)
             mesh_cells(ax, mesh)
@@ -105,7 +106,7 @@ def _surface(figure: Figure, place: Any, mesh: Any) -> None:
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
     from mpl_toolkits.mplot3d.axes3d import Axes3D
 
-    ax = figure.add_subplot(place, axes_class=Axes3D)
+    ax: Any = figure.add_subplot(place, axes_class=Axes3D)
     kinds = _sides(mesh)
     facets = mesh.cell_vertices[: mesh.num_owned][:, _facets(mesh)]
     if facets.shape[2] == 4:
@@ -143,7 +144,7 @@ def _volumes(ax: Axes, mesh: Any) -> None:
     low, high = float(relative.min()), float(relative.max())
     if high - low < 1e-9:
         low, high = 0.5, 1.5
-    ax.hist(relative, bins=np.linspace(low, high, 42), color=BLUE, alpha=0.85)
+    ax.hist(relative, bins=list(np.linspace(low, high, 42)), color=BLUE, alpha=0.85)
     ax.set_xlabel("cell volume / mean cell volume")
     ax.set_ylabel("cells")
     for side in ("top", "right"):

@@ -191,7 +191,7 @@ def density_bar(page: Page, place: tuple[float, float, float, float], gallery: G
         extend="min" if isinstance(gallery.norm, LogNorm) else "neither",
         label="density" if not gallery.images else "marginal density",
     )
-    bar.ax.xaxis.label.set_size(9.5)
+    bar.ax.xaxis.label.set_fontsize(9.5)
     bar.outline.set_linewidth(0.4)  # type: ignore[operator]
     bar.ax.tick_params(labelsize=8.5, which="both", width=0.4, length=2.0)
     return bar

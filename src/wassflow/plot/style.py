@@ -14,8 +14,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 INK = "#22272e"  # text, axes
 QUIET = "#6b7480"  # secondary text, reference lines
@@ -31,7 +32,7 @@ METHOD_MARKERS = {"iid": "o", "quantized": "s", "stratified": "D"}
 METHOD_NAMES = {"iid": "iid start", "quantized": "quantised start", "stratified": "stratified start"}
 SERIES = (BLUE, ORANGE, TEAL, PURPLE, "#8a6d00")
 
-STYLE: dict[str, object] = {
+STYLE: dict[Any, Any] = {
     "font.family": "serif",
     "font.serif": ["STIXGeneral"],
     "mathtext.fontset": "stix",
@@ -110,9 +111,9 @@ def new_figure(width: float, height: float) -> Figure:
     [4.0, 3.0]
     """
     with style():
-        figure = Figure(figsize=(width, height), layout="constrained")
+        engine = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05, wspace=0.02, hspace=0.02)
+        figure = Figure(figsize=(width, height), layout=engine)
         FigureCanvasAgg(figure)
-        figure.get_layout_engine().set(w_pad=0.05, h_pad=0.05, wspace=0.02, hspace=0.02)  # type: ignore[union-attr]
     return figure
 
 
@@ -171,7 +172,7 @@ def _oklab_to_srgb(lab: np.ndarray) -> np.ndarray:
 
 
 @cache
-def density_colours() -> ListedColormap:
+def density_colours() -> Colormap:
     """Return the colour map of densities: white where there is nothing, through blue to deep indigo.
 
     Perceptually uniform: the 256 colours lie at equal distances along a curve in Oklab whose lightness
