@@ -1,0 +1,6 @@
+"""Named problems, ready to run, and solutions in closed form."""
+
+from wassflow.cases import cosine, deconvolution, relu, sigmoid  # noqa: F401 (importing registers the cases)
+from wassflow.cases.case import Case, get, load, names, parameters, register
+
+__all__ = ["Case", "get", "load", "names", "parameters", "register"]

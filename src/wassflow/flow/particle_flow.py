@@ -1,0 +1,212 @@
+"""The gradient flow of particles, u_i' = v(u_i)."""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from wassflow.arguments import as_number, one_of
+from wassflow.domain import Domain
+from wassflow.errors import WassflowError
+from wassflow.flow.particle_integrators import INTEGRATORS
+from wassflow.flow.particle_system import ParticleState, ParticleSystem
+from wassflow.flow.progress import RunProgress
+from wassflow.flow.trajectory import SaveTimes, Trajectory, TrajectoryRecorder
+from wassflow.functional.functional import Functional
+from wassflow.measure.particle_cloud import ParticleCloud
+
+# An automatic step is never longer than this share of the run: the recorded curves have to be curves.
+_LONGEST_STEP = 1.0 / 64.0
+# A step this short, relative to the run, that still raises F will never lower it.
+_SHORTEST_STEP = 1e-12
+# F may rise by this share of |R| + |int V| through rounding.
+_ENERGY_ROUNDING = 1e-13
+# The next step aims below the tolerance by this factor, so that few steps are taken twice.
+_SAFETY = 0.9
+
+
+class ParticleFlow:
+    """Particles moving down the gradient of a functional (Chizat and Bach 2018, Proposition 2.3).
+
+    F never rises along a run, whatever the number of particles: a step that would raise it beyond rounding is
+    repeated with half its length. Particles that reach a kink of V or a wall are exactly on it, and stay
+    there without chattering as long as the forces hold them.
+
+    Args:
+        functional: F, a :class:`wassflow.Functional`.
+        domain: Omega, where the particles stay: they slide along its walls, periodic coordinates are wrapped.
+            ``None``: the whole space.
+        integrator: ``"euler"``, ``"rk2"``, ``"rk4"`` for V without kinks; ``"forward-backward"`` (order 1),
+            ``"forward-backward-2"`` (order 2) for any V with a proximal map. ``None``: ``"rk4"`` if V is
+            smooth, else ``"forward-backward-2"``.
+        dt: step length. ``None``: chosen at every step so that the root mean square distance between the new
+            positions and those of an embedded method of lower order is at most ``tolerance``, and at most
+            1/64 of the run.
+        tolerance: see ``dt``; a length. It bounds the estimated error of a single step, which is that of the
+            method of lower order: the error of a run comes out well below.
+
+    Raises:
+        ValueError: an unknown integrator, a dt or tolerance that is not positive, a dimension that does not
+            fit, or an explicit method for V with kinks.
+
+    A run under MPI takes a cloud that is dealt out over the ranks (``cloud.distribute(comm)``); only moments
+    are summed over ranks.
+
+    The trajectory records at every step: F, int |v|^2 dmu with the least-norm velocity, and the moment.
+    ``diagnostics["dissipated"]`` is int_0^t int |v|^2 dmu ds to the order of the integrator, so that
+    energy - energy[0] + dissipated vanishes to that order (``Trajectory.energy_balance`` uses the trapezoidal
+    rule between recorded steps instead); ``"rejected_steps"`` counts the steps taken twice.
+
+    >>> import numpy as np
+    >>> from wassflow import CallableFeatures, Functional, ParticleCloud, SquaredLoss, regularizer
+    >>> mean = CallableFeatures(lambda u: u, lambda u: np.tile(np.eye(2), (len(u), 1, 1)), size=2)
+    >>> F = Functional(mean, SquaredLoss([0.0, 0.0], scale=0.0), regularizer.AbsWeight(1.0))
+    >>> cloud = ParticleCloud([[0.3, 0.0], [-2.0, 1.0]])
+    >>> traj = ParticleFlow(F).run(cloud, 0.5)
+    >>> traj.final.points
+    array([[ 0. ,  0. ],
+           [-1.5,  1. ]])
+    """
+
+    def __init__(
+        self,
+        functional: Functional,
+        domain: Domain | None = None,
+        integrator: str | None = None,
+        dt: float | None = None,
+        tolerance: float = 1e-5,
+    ) -> None:
+        if not isinstance(functional, Functional):
+            raise ValueError(f"functional must be a Functional, found {type(functional).__name__}")
+        if domain is not None and not isinstance(domain, Domain):
+            raise ValueError(f"domain must be a Domain or None, found {type(domain).__name__}")
+        if domain is not None and functional.dim is not None and domain.dim != functional.dim:
+            raise ValueError(f"domain must have dimension {functional.dim}, found {domain.dim}")
+        smooth = functional.regularizer.smooth
+        if integrator is None:
+            integrator = "rk4" if smooth else "forward-backward-2"
+        one_of("integrator", integrator, INTEGRATORS)
+        if INTEGRATORS[integrator].needs_smooth and not smooth:
+            raise ValueError(
+                f"integrator must be 'forward-backward' or 'forward-backward-2' for the kinks of "
+                f"{functional.regularizer!r}, found {integrator!r}"
+            )
+        self.functional = functional
+        self.domain = domain
+        self.integrator = integrator
+        self.dt = None if dt is None else as_number("dt", dt, above=0.0)
+        self.tolerance = as_number("tolerance", tolerance, above=0.0)
+
+    def run(
+        self, cloud: ParticleCloud, t_end: float, save: Iterable[float] | None = None, progress: bool = False
+    ) -> Trajectory:
+        """Move ``cloud`` until ``t_end``.
+
+        Args:
+            cloud: the particles at time 0, inside the domain.
+            t_end: length of the run, positive.
+            save: times at which the cloud is kept; they are hit exactly. ``t_end`` is always kept, 0 if
+            listed. progress: whether to show a progress bar.
+
+        Raises:
+            ValueError: for particles outside the domain, a wrong dimension, a time outside the run.
+            WassflowError: if F rises however short the step is (a gradient that does not belong to its
+                function).
+        """
+        save_times = SaveTimes(save, t_end)
+        method = INTEGRATORS[self.integrator]
+        system = ParticleSystem(self.functional, self.domain, cloud)
+        recorder = TrajectoryRecorder(save_times)
+        spent = [0.0]
+        rejected = 0
+        longest = save_times.t_end * _LONGEST_STEP if self.dt is None else self.dt
+
+        state = system.evaluate(self._start(cloud))
+        if not np.isfinite(state.energy):
+            raise WassflowError(f"F of the starting cloud must be finite, found {state.energy}")
+        scale = abs(state.loss) + abs(state.regularization)
+        t, dt = 0.0, longest
+
+        def record() -> None:
+            recorder.record(
+                t,
+                energy=state.energy,
+                dissipation=system.square_integral(state.velocity),
+                moment=state.moment,
+                measure=lambda: ParticleCloud(state.points, cloud.weights, cloud.comm),
+            )
+
+        rank = 0 if cloud.comm is None else cloud.comm.rank
+        with RunProgress("particle flow", save_times.t_end, enabled=progress, rank=rank) as bar:
+            record()
+            while t < save_times.t_end:
+                step, t_next = save_times.shorten(t, dt)
+                proposal = method.propose(system, state, step)
+                end = system.evaluate(proposal.points)
+                scale = (
+                    max(scale, abs(end.loss) + abs(end.regularization)) if np.isfinite(end.energy) else scale
+                )
+                if not end.energy <= state.energy + _ENERGY_ROUNDING * scale:
+                    rejected += 1
+                    dt = 0.5 * step
+                    if dt < _SHORTEST_STEP * save_times.t_end:
+                        raise WassflowError(
+                            f"F rises from {state.energy:.17g} to {end.energy:.17g} at t = {t:g} however "
+                            "short the step: check that gradients of features and regularizer fit the values"
+                        )
+                    continue
+                error, dissipated = method.assess(system, state, proposal, end, step)
+                if self.dt is None:
+                    growth = _SAFETY * (self.tolerance / max(error, 1e-300)) ** (1.0 / method.error_order)
+                    if error > self.tolerance and step > _SHORTEST_STEP * save_times.t_end:
+                        rejected += 1
+                        dt = _on_ladder(step * max(0.1, growth), longest)
+                        continue
+                    # a step cut short by a save time says little about how long the next one may be
+                    dt = _on_ladder(max(step * min(2.0, growth), dt if step < dt else 0.0), longest)
+                else:
+                    dt = min(longest, 2.0 * dt)
+                t = t_next
+                state = self._wrapped(end)
+                spent.append(spent[-1] + dissipated)
+                record()
+                bar.update(t, steps=recorder.steps, energy=state.energy)
+        return recorder.finish(
+            integrator=self.integrator,
+            rejected_steps=rejected,
+            dissipated=np.array(spent),
+        )
+
+    def _start(self, cloud: ParticleCloud) -> np.ndarray:
+        """Return the points of the cloud after a check that they are in the domain."""
+        for owner, dim in (
+            ("functional", self.functional.dim),
+            ("domain", getattr(self.domain, "dim", None)),
+        ):
+            if dim is not None and cloud.dim != dim:
+                raise ValueError(f"cloud must have the dimension of the {owner}, {dim}, found {cloud.dim}")
+        if self.domain is None:
+            return cloud.points
+        outside = int(
+            cloud.allsum(np.array([np.count_nonzero(~self.domain.contains(cloud.points))], float))[0]
+        )
+        if outside:
+            raise ValueError(
+                f"cloud must lie in the domain {self.domain!r}, found {outside} particles outside"
+            )
+        return self.domain.wrap(self.domain.project(cloud.points))
+
+    def _wrapped(self, state: ParticleState) -> ParticleState:
+        """Return the state with periodic coordinates in their period; nothing else depends on it."""
+        if self.domain is not None and any(self.domain.periodic):
+            state.points = self.domain.wrap(state.points)
+        return state
+
+
+def _on_ladder(dt: float, longest: float) -> float:
+    """Return the largest of longest, longest 2^(-1/8), longest 2^(-2/8), .. that is at most ``dt``.
+
+    Rounding errors of the error estimate, which depend on the number of ranks, then do not reach the steps.
+    """
+    rung = math.ceil(8.0 * math.log2(longest / dt) - 1e-6) if dt < longest else 0
+    return longest * 2.0 ** (-rung / 8.0)

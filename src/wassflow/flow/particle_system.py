@@ -1,0 +1,107 @@
+"""The right-hand side of u_i' = v(u_i): what one evaluation of all particles tells."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from wassflow.arguments import Array
+from wassflow.domain import Domain
+from wassflow.functional.functional import FirstVariation, Functional
+from wassflow.measure.particle_cloud import ParticleCloud
+
+
+@dataclass(eq=False)
+class ParticleState:
+    """Positions of the particles of this rank, the moment of all of them, and the velocities that follow.
+
+    Attributes:
+        points: ``(n, d)``; coordinates along periodic axes may lie outside the period.
+        moment: f = int Phi dmu, ``(N,)``, over all ranks.
+        loss, regularization: R(f) and int V dmu.
+    """
+
+    points: Array
+    moment: Array
+    loss: float
+    regularization: float
+    variation: FirstVariation
+    domain: Domain | None
+
+    @property
+    def energy(self) -> float:
+        """F(mu)."""
+        return self.loss + self.regularization
+
+    @cached_property
+    def smooth(self) -> Array:
+        """The velocity vt without V, ``(n, d)``."""
+        return self.variation.smooth_velocity(self.points)
+
+    @cached_property
+    def explicit(self) -> Array:
+        """What is moved explicitly: vt minus the gradient of the smooth part of V."""
+        return self.smooth - self.variation.regularizer.smooth_gradient(self.points)
+
+    @cached_property
+    def free(self) -> Array:
+        """The least-norm velocity without walls, ``(n, d)``."""
+        return self.variation.regularizer.velocity(self.points, self.smooth)
+
+    @cached_property
+    def velocity(self) -> Array:
+        """The velocity of the flow: of least norm, walls included, ``(n, d)``."""
+        if self.domain is None:
+            return self.free
+        return self.variation.regularizer.velocity(self.points, self.smooth, self.domain)
+
+
+class ParticleSystem:
+    """Particles of fixed weights under one functional, on a domain or on the whole space.
+
+    It also is the measure (:class:`~wassflow.functional.measure_protocol.Measure`) whose points an integrator
+    moves: clouds are frozen, and a new one for each stage would only be copied and checked again.
+    """
+
+    def __init__(self, functional: Functional, domain: Domain | None, cloud: ParticleCloud) -> None:
+        self.functional = functional
+        self.domain = domain
+        self.weights = cloud.weights
+        self.mass = cloud.mass
+        self.dim = cloud.dim
+        self.allsum: Callable[[Array], Array] = cloud.allsum
+        self._points = cloud.points
+
+    def quadrature(self) -> tuple[Array, Array]:
+        """Return the points and weights that are being evaluated."""
+        return self._points, self.weights
+
+    def evaluate(self, points: Array) -> ParticleState:
+        """Return moment and energy at ``points (n, d)``; velocities follow when they are asked for."""
+        self._points = points
+        moment, regularization = self.functional.moment_and_regularization(self)
+        return ParticleState(
+            points=points,
+            moment=moment,
+            loss=self.functional.loss.value(moment),
+            regularization=regularization,
+            variation=self.functional.linearize(moment),
+            domain=self.domain,
+        )
+
+    def project(self, points: Array) -> Array:
+        """Return the nearest points of Omega."""
+        return points if self.domain is None else self.domain.project(points)
+
+    def integral(self, values: Array) -> float:
+        """Return sum_i weights_i values_i over all ranks, for ``values (n,)``."""
+        return float(self.allsum(np.array([self.weights @ values]))[0])
+
+    def rms(self, difference: Array) -> float:
+        """Return the root of the mean square length of ``difference (n, d)`` under the particles' measure."""
+        return float(np.sqrt(self.integral(np.einsum("ij,ij->i", difference, difference)) / self.mass))
+
+    def square_integral(self, velocity: Array) -> float:
+        """Return int |v|^2 dmu."""
+        return self.integral(np.einsum("ij,ij->i", velocity, velocity))
