@@ -91,7 +91,7 @@ def test_a_period_of_one_or_two_cells(cells):
     periodic=st.booleans(),
 )
 def test_full_steps_keep_mass_and_sign(cell, seed, decades, empty, periodic):
-    """At the positivity bound, with masses and velocities over many orders of magnitude, subnormal ones too."""
+    """At the positivity bound, masses and velocities over many orders of magnitude, down to subnormal."""
     mesh = _meshes(cell, periodic)
     rng = np.random.default_rng(seed)
     transport = UpwindTransport(mesh)

@@ -85,7 +85,8 @@ class DensityFlow:
 
     Raises:
         ValueError: for an argument that is not allowed.
-        WassflowError: for "potential" velocities on a mesh that is not orthogonal.
+        WassflowError: for "potential" velocities on a mesh that is not orthogonal; if V is not finite on the
+            mesh.
 
     >>> import numpy as np, wassflow as wf
     >>> mesh = wf.mesh.box(wf.Box([0.0, 0.0], [1.0, 1.0]), cells=(8, 8), cell="quadrilateral")
@@ -121,6 +122,8 @@ class DensityFlow:
         self.mesh = mesh
         self._centroids = mesh.centroids[: mesh.num_owned]
         self._potential = functional.regularizer.value(self._centroids)
+        if mesh.allmin(float(np.all(np.isfinite(self._potential)))) == 0.0:
+            raise WassflowError("the regularizer V must be finite at all cell centroids of the mesh")
         self._transport = UpwindTransport(mesh)
         self._face_velocity = FACE_VELOCITIES[velocity](functional, mesh)
         self._fluxes = np.zeros(len(mesh.face_cells))
@@ -168,10 +171,10 @@ class DensityFlow:
         t, rises, drift, mass0, energy_before = 0.0, 0, 0.0, mu0.mass, np.inf
         with RunProgress("density flow", save_times.t_end, enabled=progress, rank=mesh.comm.rank) as bar:
             while True:
-                state = self._state(masses, moment, regularization, rates[0])
                 energy = self.functional.loss.value(moment) + regularization
                 if not np.isfinite(energy):
                     raise WassflowError(f"the energy must stay finite, found {energy} at t = {t:.6g}")
+                state = self._state(masses, moment, regularization, rates[0])
                 rises += energy > energy_before + 1e-14 * abs(energy_before)
                 drift = max(drift, abs(state.mass - mass0) / mass0)
                 energy_before = energy
@@ -322,7 +325,7 @@ class DensityFlow:
     def _refuse_velocity(self, faces: Any) -> None:
         """Report a velocity that is not finite, from all ranks."""
         wrong = faces[~np.isfinite(self._fluxes[faces])]
-        where = f" at {self.mesh.face_midpoints[wrong[0]]}" if wrong.size else ""
+        where = f" at {self.mesh.face_midpoints[wrong[0]].tolist()}" if wrong.size else ""
         raise WassflowError(
             f"the velocity is not finite{where}: features, loss or regularizer overflow on the mesh"
             " or are not defined there"
