@@ -30,21 +30,29 @@ def solve_laplacian(graph: sp.csr_matrix, rhs: Array, dim: int) -> Array:
     if kept.size == 0:
         return solution
     matrix = (sp.diags(diagonal, format="csr") - graph)[kept][:, kept]
+    solution[kept] = _solve_positive(matrix, rhs[kept], dim)
+    return solution
+
+
+def solve_shifted(graph: sp.csr_matrix, shift: Array, rhs: Array, dim: int) -> Array:
+    """Solve (L + diag(shift)) x = rhs, L = diag(graph 1) - graph, shift > 0."""
+    diagonal = np.asarray(graph.sum(axis=1)).ravel()
+    return _solve_positive(sp.diags(diagonal + shift, format="csr") - graph, rhs, dim)
+
+
+def _solve_positive(matrix: sp.csr_matrix, rhs: Array, dim: int) -> Array:
     # symmetric scaling: densities that vanish spread the diagonal over many decades
-    scale = 1.0 / np.sqrt(diagonal[kept])
-    matrix = sp.diags(scale) @ matrix @ sp.diags(scale)
-    right = scale * rhs[kept]
-    if kept.size <= LARGEST_LU[dim]:
+    scale = 1.0 / np.sqrt(matrix.diagonal())
+    scaled = sp.csr_matrix(sp.diags(scale) @ matrix @ sp.diags(scale))
+    if rhs.size <= LARGEST_LU[dim]:
         factor = spla.splu(
-            sp.csc_matrix(matrix),
+            sp.csc_matrix(scaled),
             permc_spec="MMD_AT_PLUS_A",
             diag_pivot_thresh=0.0,
             options={"SymmetricMode": True},
         )
-        solution[kept] = scale * factor.solve(right)
-    else:
-        import pyamg
+        return np.asarray(scale * factor.solve(scale * rhs))
+    import pyamg
 
-        levels = pyamg.ruge_stuben_solver(sp.csr_matrix(matrix), max_coarse=500)
-        solution[kept] = scale * levels.solve(right, tol=1e-8, maxiter=60, accel="cg")
-    return solution
+    levels = pyamg.ruge_stuben_solver(scaled, max_coarse=500)
+    return np.asarray(scale * levels.solve(scale * rhs, tol=1e-8, maxiter=60, accel="cg"))

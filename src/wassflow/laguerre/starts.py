@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from wassflow.laguerre.ascent import climb
 from wassflow.laguerre.cells import Cells, Seeds, measure_cells
 from wassflow.laguerre.geometry import Array
 from wassflow.laguerre.newton import Deadline, NewtonState, least_ratio, solve_newton
@@ -18,6 +19,8 @@ from wassflow.laguerre.source import Source
 
 # A start is good enough when its least cell has this share of its weight.
 GOOD_RATIO = 1e-3
+# The continuation gives up when a step may not even shorten the smoothing by this factor.
+SLOWEST = 0.9
 
 
 def _square_root(matrix: Array) -> Array:
@@ -93,54 +96,67 @@ def solve_with_continuation(
         observe(psi, cells, None)
     iterations = 0
     if ratio < GOOD_RATIO:
-        low, high = source.simplices.min(axis=(0, 1)), source.simplices.max(axis=(0, 1))
-        extent = float(np.max(high - low))
-        length = 2.0 * source.cell_size
-        while True:
-            blurred = source.smoothed(length)
-            blurred_ratio, blurred_name, blurred_psi, blurred_cells = _best_start(
-                blurred, seeds, weights, starts, GOOD_RATIO
-            )
-            if blurred_ratio >= GOOD_RATIO or length > 4.0 * extent or deadline.passed:
-                break
-            length *= 4.0
-        if blurred_ratio > 0.0:
-            name = f"{blurred_name}, smoothed"
-            psi, cells = blurred_psi, blurred_cells
-
-            def nearly(state: NewtonState) -> bool:
-                return bool(np.sum(np.abs(weights - state.cells.mass)) <= loose)
-
-            factor = 0.25
-            while not deadline.passed:
-                state = solve_newton(blurred, seeds, weights, psi, nearly, deadline, cells)
-                iterations += state.iterations
-                psi = state.psi
-                if not state.converged:
-                    break
-                # straight to the true source if its cells allow, else as far as they do
-                cells = measure_cells(source, seeds, psi)
-                if observe is not None:
-                    observe(psi, cells, None)
-                if least_ratio(cells, weights) >= GOOD_RATIO:
-                    break
-                while True:
-                    shorter = length * factor
-                    blurred = source.smoothed(shorter)
-                    cells = measure_cells(blurred, seeds, psi)
-                    if least_ratio(cells, weights) >= GOOD_RATIO or factor > 0.97:
-                        break
-                    factor = np.sqrt(factor)
-                length = shorter
-                factor = factor**1.5
-                if length < 1e-3 * source.cell_size:
-                    cells = measure_cells(source, seeds, psi)
-                    break
-            else:
-                cells = measure_cells(source, seeds, psi)
+        found = _continue_from_smoothed(source, seeds, weights, starts, observe, deadline, loose)
+        if found is not None:
+            psi, iterations, start = found
+            name = f"{start}, smoothed"
             cells = measure_cells(source, seeds, psi)
     state = solve_newton(source, seeds, weights, psi, done, deadline, cells)
-    total = NewtonState(
-        state.psi, state.cells, state.direction, state.iterations + iterations, state.converged
-    )
-    return total, name
+    iterations += state.iterations
+    if not state.converged and not deadline.passed:
+        name += ", regularised"
+        state = climb(source, seeds, weights, state.psi, state.cells, done, deadline)
+        iterations += state.iterations
+    return NewtonState(state.psi, state.cells, state.direction, iterations, state.converged), name
+
+
+def _continue_from_smoothed(
+    source: Source,
+    seeds: Seeds,
+    weights: Array,
+    starts: list[tuple[str, Array]],
+    observe: Callable[[Array, Cells, None], None] | None,
+    deadline: Deadline,
+    loose: float,
+) -> tuple[Array, int, str] | None:
+    """Return the potential for a source smoothed so little that the true one can take over, or None."""
+    low, high = source.simplices.min(axis=(0, 1)), source.simplices.max(axis=(0, 1))
+    extent = float(np.max(high - low))
+    length = 2.0 * source.cell_size
+    while True:
+        blurred = source.smoothed(length)
+        ratio, name, psi, cells = _best_start(blurred, seeds, weights, starts, GOOD_RATIO)
+        if ratio >= GOOD_RATIO or length > 4.0 * extent or deadline.passed:
+            break
+        length *= 4.0
+    if ratio <= 0.0:
+        return None
+
+    def nearly(state: NewtonState) -> bool:
+        return bool(np.sum(np.abs(weights - state.cells.mass)) <= loose)
+
+    iterations = 0
+    factor = 0.25
+    while not deadline.passed:
+        state = solve_newton(blurred, seeds, weights, psi, nearly, deadline, cells)
+        iterations += state.iterations
+        psi = state.psi
+        if not state.converged or length < 1e-3 * source.cell_size:
+            break
+        cells = measure_cells(source, seeds, psi)
+        if observe is not None:
+            observe(psi, cells, None)
+        if least_ratio(cells, weights) >= GOOD_RATIO:
+            break
+        # the true source leaves cells empty: smooth less, as far as the cells allow
+        while factor <= SLOWEST:
+            blurred = source.smoothed(length * factor)
+            cells = measure_cells(blurred, seeds, psi)
+            if least_ratio(cells, weights) >= GOOD_RATIO:
+                break
+            factor = np.sqrt(factor)
+        if factor > SLOWEST:
+            break
+        length *= factor
+        factor = factor**1.5
+    return psi, iterations, name

@@ -118,7 +118,10 @@ def _prepare(simplices: Array, masses: Array, sites: Array, weights: Array, peri
     y = sites - site_centre
     if torus:
         wraps = np.isfinite(period)
-        y[:, wraps] -= period[wraps] * np.rint(y[:, wraps] / period[wraps])
+        # the two ends of a period are one place: snap, so that sites there merge
+        turns = y[:, wraps] / period[wraps] + 0.5
+        turns -= np.floor(turns)
+        y[:, wraps] = (np.where(turns > 1.0 - 4.0 * EPS, 0.0, turns) - 0.5) * period[wraps]
     extent = max(float(np.max(np.abs(x))), float(np.max(np.abs(y[heavy]))))
     length = 2.0 ** math.ceil(math.log2(extent)) if extent > 0.0 else 1.0
     x /= length
