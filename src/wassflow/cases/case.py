@@ -73,6 +73,7 @@ class Case:
         cells: boxes along each axis of the mesh.
         cell: type of the mesh cells.
         exact: the solution in closed form, where it is known.
+        coordinates: names of the d axes for pictures, in matplotlib's math notation; none: u_1, u_2, ...
         parameters: what the case was built with.
 
     >>> import wassflow as wf
@@ -91,6 +92,7 @@ class Case:
     cells: tuple[int, ...]
     cell: str
     exact: ExactSolution | None = None
+    coordinates: tuple[str, ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -47,6 +47,7 @@ def deconvolution_2d(
         times=save_times(times),
         cells=(40, 64),
         cell="triangle",
+        coordinates=("$w$", r"$\theta$"),
     )
 
 
@@ -82,6 +83,7 @@ def deconvolution_3d(
         times=save_times(times),
         cells=(32, 20, 20),
         cell="hexahedron",
+        coordinates=("$w$", r"$\theta_1$", r"$\theta_2$"),
     )
 
 

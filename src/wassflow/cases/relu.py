@@ -39,6 +39,7 @@ def relu_2d(
         times=save_times(times),
         cells=(48, 48),
         cell="triangle",
+        coordinates=(r"$\theta_1$", r"$\theta_2$"),
     )
 
 
@@ -71,6 +72,7 @@ def relu_3d(
         times=save_times(times),
         cells=(24, 24, 24),
         cell="hexahedron",
+        coordinates=("$w$", r"$\theta_1$", r"$\theta_2$"),
     )
 
 

@@ -40,4 +40,5 @@ def sigmoid_3d(
         times=save_times(times),
         cells=(32, 24, 24),
         cell="hexahedron",
+        coordinates=("$w$", "$a$", "$b$"),
     )
