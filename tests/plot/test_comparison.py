@@ -50,7 +50,7 @@ def test_a_comparison_shows_at_most_five_times(dim):
     mu = wf.MeshDensity.uniform(mesh)
     cloud = wf.ParticleCloud.sample(mu, 16)
     result = SimpleNamespace(
-        case=SimpleNamespace(name="by-hand", coordinates=None),
+        case=SimpleNamespace(name="by-hand", coordinates=()),
         dim=dim,
         mesh_name="by hand",
         m=16,

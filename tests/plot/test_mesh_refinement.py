@@ -38,7 +38,7 @@ def study():
         (t, q): observed_orders(SIZES, np.power(SIZES, p)) for t in TIMES for q, p in QUANTITIES.items()
     }
     return MeshRefinement(
-        case=SimpleNamespace(name="by-hand", coordinates=None),
+        case=SimpleNamespace(name="by-hand", coordinates=()),
         dim=2,
         cell="triangle",
         reference="exact",

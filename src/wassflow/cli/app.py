@@ -430,6 +430,21 @@ def _show_case(problem: Problem) -> None:
         ("exact solution", "known" if chosen.exact is not None else "not known"),
     ):
         typer.echo(f"  {label:<16}{value}")
+    typer.echo("\nA case file with all its parameters (--param KEY=VALUE sets one of them):\n")
+    typer.echo(f'case = "{chosen.name}"\n\n[parameters]')
+    for key, value in chosen.parameters.items():
+        typer.echo(f"{key} = {_toml(value)}" if value is not None else f"# {key} is not set")
+
+
+def _toml(value: Any) -> str:
+    """Return a parameter as TOML writes it."""
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    return "[" + ", ".join(_toml(part) for part in value) + "]"
 
 
 def _options(problem: Problem, command: str, typed: dict[str, Any], **readers: Any) -> dict[str, Any]:

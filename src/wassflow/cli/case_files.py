@@ -15,7 +15,8 @@ line::
     m = [32, 128, 512]
     seeds = 4
 
-What is typed on the command line wins over the file.
+What is typed on the command line wins over the file. :func:`wassflow.cases.load` reads the same files and leaves
+the options aside.
 """
 
 import tomllib
@@ -71,16 +72,25 @@ def read_problem(argument: str) -> Problem:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{argument} must be a TOML file: {error}") from error
     _only(argument, content, ("case", *_TABLES))
-    if not isinstance(content.get("case"), str):
-        raise ValueError(f'{argument} must name a case, case = "...", found {content.get("case")!r}')
-    tables = {name: content.get(name, {}) for name in _TABLES}
-    for name, table in tables.items():
+    name = content.get("case")
+    if isinstance(name, dict):
+        _only(f"[case] in {argument}", name, ("name", "parameters"))
+        if "parameters" in name and "parameters" in content:
+            raise ValueError(
+                f"{argument} must give parameters once, found [parameters] and [case.parameters]"
+            )
+        content = {"parameters": name.get("parameters", {}), **content}
+        name = name.get("name")
+    if not isinstance(name, str):
+        raise ValueError(f'{argument} must name a case, case = "...", found {name!r}')
+    tables = {table: content.get(table, {}) for table in _TABLES}
+    for key, table in tables.items():
         if not isinstance(table, dict):
-            raise ValueError(f"{name} in {argument} must be a table, [{name}], found {table!r}")
+            raise ValueError(f"{key} in {argument} must be a table, [{key}], found {table!r}")
     for command, allowed in OPTIONS.items():
         _only(f"[{command}] in {argument}", tables[command], allowed)
     parameters = tables.pop("parameters")
-    return Problem(content["case"], parameters, tables, path.stem)
+    return Problem(name, parameters, tables, path.stem)
 
 
 def _only(where: str, table: dict[str, Any], allowed: tuple[str, ...]) -> None:

@@ -1,6 +1,7 @@
 """What is typed after an option, turned into numbers; every refusal names the option."""
 
 import ast
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,7 +56,7 @@ def numbers(name: str, text: str | Sequence[Any] | float) -> list[float]:
 
 
 def _parts(name: str, text: str) -> list[str]:
-    parts = [part.strip() for part in text.replace("x", ",").split(",")]
+    parts = [part.strip() for part in re.sub(r"(?<=\d)x(?=\d)", ",", text).split(",")]
     if not all(parts):
         raise ValueError(f"{name} must be numbers with commas between them, found {text!r}")
     return parts

@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 
 def coordinate_names(case: Any, dim: int) -> tuple[str, ...]:
     """Return the axis labels of a case in mathematical notation, or u_1, u_2, ... when it has none."""
-    names = getattr(case, "coordinates", None)
-    return tuple(names) if names is not None and len(names) == dim else default_names(dim)
+    return tuple(case.coordinates) or default_names(dim)
 
 
 @dataclass(frozen=True)
