@@ -17,12 +17,14 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import ArrayLike, NDArray
 
+from wassflow import cases
 from wassflow.arguments import as_integer, one_of
 from wassflow.cases import Case
 from wassflow.errors import WassflowError
 from wassflow.flow import Trajectory
 from wassflow.measure import MeshDensity, ParticleCloud
 from wassflow.study import tables
+from wassflow.study.densities import density_distance
 from wassflow.study.laws import FittedLaw, expected_law
 from wassflow.study.limit_table import limit_table
 from wassflow.study.progress import TaskProgress
@@ -212,12 +214,21 @@ class _Task:
 
 
 @dataclass(frozen=True)
+class _Recipe:
+    """A case by name, for those whose functions cannot be sent to another process."""
+
+    name: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class _Setting:
     """What a worker needs to know, in plain data: the case, the mesh, and the PDE's solution."""
 
-    case: Case
+    case: Case | _Recipe
     cells: tuple[int, ...]
     cell: str
+    start_energy: float
     times: tuple[float, ...]
     masses: tuple[Array, ...]
     moments: tuple[Array, ...]
@@ -227,6 +238,7 @@ class _Setting:
 @dataclass
 class _Prepared:
     setting: _Setting
+    case: Case
     densities: list[MeshDensity]
     start: MeshDensity
 
@@ -292,8 +304,7 @@ def many_particle_limit(
     resolution = resolution_of(case, cells)
     coarse_resolution = tuple(max(1, n // 2) for n in resolution)
     density, coarse = (_density_flow(case, n, compared, progress) for n in (resolution, coarse_resolution))
-    # The floor is an estimate; five percent of it is more than enough.
-    floors = {t: wasserstein2(density.at(t), coarse.at(t), domain=case.domain, rtol=0.05) for t in compared}
+    floors = {t: density_distance(density.at(t), coarse.at(t), case.domain) for t in compared}
     series, coarse_series = ([at_time(flow, t) for t in compared] for flow in (density, coarse))
     observable_floors: dict[tuple[float, str], float] = {}
     for t, (energy, moment), (coarse_energy, coarse_moment) in zip(
@@ -302,12 +313,12 @@ def many_particle_limit(
         observable_floors[t, "energy"] = abs(energy - coarse_energy)
         observable_floors[t, "moment"] = float(np.linalg.norm(moment - coarse_moment))
 
-    if workers > 1:
-        _require_picklable(case)
+    start_energy = float(case.functional.value(case.start(density.at(compared[0]).mesh)))
     setting = _Setting(
-        case,
+        case if workers == 1 else _portable(case),
         resolution,
         case.cell,
+        start_energy,
         compared,
         tuple(_in_input_order(density.at(t)) for t in compared),
         tuple(moment for _, moment in series),
@@ -372,17 +383,26 @@ def _fit(limit: ManyParticleLimit) -> None:
 
 
 def _prepare(setting: _Setting) -> _Prepared:
-    """Build the mesh and the densities on it, once per process."""
+    """Build the case, the mesh and the densities on it, once per process."""
     case = setting.case
+    if isinstance(case, _Recipe):
+        case = cases.get(case.name, **case.parameters)
     mesh = case.mesh(setting.cells, setting.cell, comm=MPI.COMM_SELF)
+    start = case.start(mesh)
+    energy = float(case.functional.value(start))
+    if not abs(energy - setting.start_energy) <= 1e-10 * (1.0 + abs(energy)):
+        raise WassflowError(
+            f"the case {case.name!r} was changed after it was built and cannot be sent to other processes: "
+            f"its energy at the start is {setting.start_energy:.12g} here and {energy:.12g} there; use workers=1"
+        )
     order = mesh.original_cell_index[: mesh.num_owned]
     densities = [MeshDensity(mesh, masses[order]) for masses in setting.masses]
-    return _Prepared(setting, densities, case.start(mesh))
+    return _Prepared(setting, case, densities, start)
 
 
 def _measure(prepared: _Prepared, task: _Task) -> tuple[list[Record], Trajectory | None]:
     """One particle flow, compared with the density at every time."""
-    setting, case = prepared.setting, prepared.setting.case
+    setting, case = prepared.setting, prepared.case
     seed = np.random.SeedSequence([task.seed, task.m])
     cloud = ParticleCloud.sample(prepared.start, task.m, method=task.method, seed=seed)
     flow = (
@@ -466,11 +486,14 @@ def _in_input_order(density: MeshDensity) -> Array:
     return density.mesh.gather(density.masses)
 
 
-def _require_picklable(case: Case) -> None:
-    """Refuse a case that cannot be sent to another process, saying what would help."""
+def _portable(case: Case) -> Case | _Recipe:
+    """The case as it can be sent to another process: itself, or by name, or a clear refusal."""
     try:
         pickle.dumps(case)
+        return case
     except (pickle.PicklingError, AttributeError, TypeError) as error:
+        if case.name in cases.names():
+            return _Recipe(case.name, case.parameters)
         raise ValueError(
             f"case must be picklable to be sent to worker processes, {case.name!r} is not: {error}. "
             "Define its functions in a module instead of as lambdas, or use workers=1"

@@ -11,7 +11,6 @@ from typing import Any, Literal
 import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from wassflow.arguments import as_integer, one_of
 from wassflow.cases import Case
@@ -19,6 +18,7 @@ from wassflow.errors import WassflowError
 from wassflow.flow import Trajectory
 from wassflow.measure import MeshDensity, ParticleCloud
 from wassflow.study import tables
+from wassflow.study.densities import containing_cells, density_distance
 from wassflow.study.rates import observed_orders
 from wassflow.study.runs import at_time, comparison_times, resolution_of
 from wassflow.study.tables import number, range_text, text_table, wrapped
@@ -115,8 +115,8 @@ class MeshRefinement:
             wrapped(
                 "order: log ratio of the errors of two meshes over the log ratio of their sizes; in the last "
                 "line least squares over all meshes. Theory: 1 for smooth densities, 3/4 in W2 where the "
-                "density jumps, 1/2 for atoms (at least 1/2: Delarue, Lagoutiere and Vauchelet, IMA J. Numer. "
-                "Anal. 37 (2017) 1435)."
+                "density jumps, 1/2 for atoms (at least 1/2: Delarue, Lagoutiere and Vauchelet, IMA J. "
+                "Numer. Anal. 37 (2017) 1435)."
             )
         )
         return "\n\n".join(parts)
@@ -252,7 +252,10 @@ def mesh_refinement(
 
 def _errors(case: Case, flow: Trajectory, density: MeshDensity, t: float, target: _Reference) -> Record:
     energy, moment = at_time(flow, t)
-    distance = wasserstein2(density, target.measure, domain=case.domain, rtol=0.02)
+    if isinstance(target.measure, MeshDensity):
+        distance = density_distance(target.measure, density, case.domain)
+    else:
+        distance = wasserstein2(density, target.measure, domain=case.domain)
     l1 = None
     if target.density is not None:
         l1 = float(np.abs(density.masses - target.density.masses).sum())
@@ -288,33 +291,6 @@ def _finest_reference(finest: Trajectory, density: MeshDensity, t: float) -> _Re
     parents = containing_cells(density.mesh, fine.mesh)
     masses = np.bincount(parents, weights=fine.masses, minlength=density.mesh.num_owned)
     return _Reference(energy, moment, fine, MeshDensity(density.mesh, masses), 0.0)
-
-
-def containing_cells(coarse: Any, fine: Any) -> NDArray[np.int64]:
-    """Which cell of a coarse mesh holds the centroid of each cell of a fine one, ``(fine.num_owned,)``.
-
-    The simplices whose centroids are nearest are tried first; the largest of the least barycentric
-    coordinates decides, so that meshes that are not nested get the nearest cell. Meshes of boxes with doubled
-    cells are nested.
-    """
-    simplices, parents = coarse.simplices
-    corners, edges = simplices[:, 0], simplices[:, 1:] - simplices[:, :1]
-    inverse = np.linalg.inv(edges)
-    points = fine.centroids[: fine.num_owned]
-    # Every cell of a box's mesh has a point from which no other 48 centroids are nearer than its own: 4
-    # triangles or 24 tetrahedra share a small box, and its neighbours' simplices lie around them.
-    count = min(48, len(simplices))
-    _, near = cKDTree(simplices.mean(axis=1)).query(points, k=count)
-    near = near.reshape(len(points), count)
-    best = np.full(len(points), -np.inf)
-    chosen = np.zeros(len(points), dtype=np.int64)
-    for candidate in near.T:
-        # x - corner = sum_i lambda_i edge_i, rows of `edges`
-        local = np.einsum("ni,nij->nj", points - corners[candidate], inverse[candidate])
-        least = np.minimum(local.min(axis=1), 1.0 - local.sum(axis=1))
-        better = least > best + 1e-12
-        best[better], chosen[better] = least[better], candidate[better]
-    return parents[chosen].astype(np.int64)
 
 
 def _ladder(case: Case, levels: int | Sequence[int | Sequence[int]]) -> list[tuple[int, ...]]:
