@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from wassflow.arguments import Array, as_integer, one_of
 from wassflow.domain import Box, Domain
 from wassflow.mesh.cell_types import CELL_TYPES, CellType
-from wassflow.mesh.dolfinx_import import MPI, dolfinx
+from wassflow.mesh.dolfinx_import import MPI, basix, dolfinx
 from wassflow.mesh.mesh import Mesh
 
 
@@ -68,7 +68,7 @@ def create_dolfinx_mesh(
     return dolfinx.mesh.create_mesh(
         comm,
         cells,
-        dolfinx.fem.coordinate_element(dolfinx.mesh.to_type(kind.name), 1),
+        basix.ufl.element("Lagrange", kind.name, 1, shape=(kind.dim,)),
         points,
         # the default partitioner would make no ghost cells
         partitioner=dolfinx.mesh.create_cell_partitioner(mode, 2),  # type: ignore[call-arg]

@@ -9,9 +9,13 @@ import contextlib
 with contextlib.suppress(ModuleNotFoundError):
     import dolfinx_solver  # noqa: F401  (must come before dolfinx and mpi4py)
 
+import basix
+import basix.ufl
 import dolfinx
+import dolfinx.fem
 import dolfinx.io
+import dolfinx.io.vtkhdf
 import dolfinx.mesh
 from mpi4py import MPI
 
-__all__ = ["MPI", "dolfinx"]
+__all__ = ["MPI", "basix", "dolfinx"]

@@ -57,6 +57,7 @@ class Mesh:
             one, 0 a wall. (A cell that is its own neighbour across a period meets the same face twice, with
             both signs.)
         h: the largest diameter of a cell of the whole mesh.
+        kind: the cell type with its tables.
 
     >>> import wassflow as wf
     >>> mesh = wf.mesh.box(wf.Box([0.0, 0.0], [2.0, 1.0]), cells=(4, 2), cell="quadrilateral")
@@ -86,8 +87,8 @@ class Mesh:
     cell_faces: Indices
     cell_face_signs: NDArray[np.int8]
     h: float
+    kind: CellType
     _obliqueness: float
-    _kind: CellType
 
     @classmethod
     def from_dolfinx(cls, dolfinx_mesh: dolfinx.mesh.Mesh, domain: Domain) -> Self:
@@ -151,7 +152,7 @@ class Mesh:
             cell_face_signs=signs,
             h=_reduce(comm, diameter, MPI.MAX),
             _obliqueness=_reduce(comm, float(obliqueness), MPI.MAX),
-            _kind=kind,
+            kind=kind,
         )
 
     def __repr__(self) -> str:
@@ -167,12 +168,12 @@ class Mesh:
     @property
     def dim(self) -> int:
         """The dimension d."""
-        return self._kind.dim
+        return self.kind.dim
 
     @property
     def cell_type(self) -> str:
         """The type of all cells: "triangle", "quadrilateral", "tetrahedron" or "hexahedron"."""
-        return self._kind.name
+        return self.kind.name
 
     @property
     def num_cells(self) -> int:
@@ -193,7 +194,7 @@ class Mesh:
     def covariances(self) -> Array:
         """Second moment matrices about the centroid, int_K (x - x_K)(x - x_K)^T dx / |K|, (cells, d, d)."""
         return geometry.covariances(
-            self.nodes, self.cell_nodes, self._kind.simplices, self.volumes, self.centroids
+            self.nodes, self.cell_nodes, self.kind.simplices, self.volumes, self.centroids
         )
 
     @cached_property
@@ -204,7 +205,7 @@ class Mesh:
     @cached_property
     def simplices(self) -> tuple[Array, Indices]:
         """Owned cells cut into simplices: their vertices (s, d + 1, d), and the cell of each (s,)."""
-        splitting = self._kind.simplices
+        splitting = self.kind.simplices
         corners = self.cell_nodes[: self.num_owned][:, splitting].reshape(-1, self.dim + 1)
         parents = np.repeat(np.arange(self.num_owned, dtype=np.int32), len(splitting))
         return self.nodes[corners], parents

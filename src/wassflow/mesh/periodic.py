@@ -66,7 +66,8 @@ class LocalCells:
 
 
 def close_periodic_axes(comm: MPI.Comm, domain: Domain, cells: LocalCells, first_cell: int) -> Array:
-    """Make opposite boundary sides of periodic axes neighbours; collective. Cells of other ranks become ghosts.
+    """Make opposite boundary sides of periodic axes neighbours; collective. Cells of other ranks become
+    ghosts.
 
     Args:
         comm: the communicator.
@@ -195,8 +196,8 @@ def pair_boundary_sides(
             worst = centers[high[int(np.argmax(distance))]]
             raise WassflowError(
                 f"axis {axis} cannot be periodic: the facet at {worst.tolist()} has no counterpart on the "
-                f"opposite plane (nearest midpoint {distance.max():.3g} away, allowed {tolerance:.3g}); mesh the "
-                "two planes alike"
+                f"opposite plane (nearest midpoint {distance.max():.3g} away, allowed {tolerance:.3g}); mesh "
+                "the two planes alike"
             )
         partner[high], partner[low[match]] = low[match], high
         length = domain.upper[axis] - domain.lower[axis]

@@ -1,0 +1,19 @@
+// An irregular convex heptagon, about as wide as the unit disk.
+size = 0.07;
+Point(1) = {-0.95, -0.30, 0, size};
+Point(2) = {-0.25, -0.90, 0, size};
+Point(3) = {0.60, -0.85, 0, size};
+Point(4) = {1.05, -0.10, 0, size};
+Point(5) = {0.80, 0.65, 0, size};
+Point(6) = {0.05, 1.00, 0, size};
+Point(7) = {-0.75, 0.60, 0, size};
+Line(1) = {1, 2};
+Line(2) = {2, 3};
+Line(3) = {3, 4};
+Line(4) = {4, 5};
+Line(5) = {5, 6};
+Line(6) = {6, 7};
+Line(7) = {7, 1};
+Curve Loop(1) = {1, 2, 3, 4, 5, 6, 7};
+Plane Surface(1) = {1};
+Physical Surface("omega") = {1};
