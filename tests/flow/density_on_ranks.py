@@ -1,0 +1,80 @@
+"""Run density flows on the ranks there are and write what they give; started by test_density_ranks.py."""
+
+import sys
+
+import numpy as np
+from mpi4py import MPI
+
+import wassflow as wf
+from wassflow.flow import Trajectory
+
+comm = MPI.COMM_WORLD
+
+
+def neurons(d: int) -> wf.Functional:
+    """Three smooth features of period 1 along the last axis, and a kink along the first."""
+    rng = np.random.default_rng(0)
+    amplitude = rng.standard_normal((d - 1, 3))
+    phase = np.arange(3.0)
+
+    def value(u):
+        return (u[:, :-1] @ amplitude) * np.sin(2 * np.pi * u[:, -1:] + phase)
+
+    def gradient(u):
+        angle = 2 * np.pi * u[:, -1:] + phase
+        first = amplitude * np.sin(angle)[:, None, :]
+        last = 2 * np.pi * (u[:, :-1] @ amplitude) * np.cos(angle)
+        return np.concatenate([first, last[:, None, :]], axis=1)
+
+    features = wf.CallableFeatures(value, gradient, size=3)
+    return wf.Functional(features, wf.SquaredLoss([1.0, -0.5, 0.3], scale=4.0), wf.regularizer.AbsWeight(0.1))
+
+
+def bump(u):
+    """Supported in part of the box, so that some ranks start without mass."""
+    return np.maximum(0.6 - np.linalg.norm(u - 0.15, axis=1), 0.0) ** 2
+
+
+def run(d, cells, cell, periodic, integrator, velocity):
+    domain = wf.Box([-1.0] * (d - 1) + [0.0], [1.0] * d, periodic=periodic)
+    mesh = wf.mesh.box(domain, cells=cells, cell=cell, comm=comm)
+    flow = wf.DensityFlow(neurons(d), mesh, integrator=integrator, velocity=velocity)
+    return flow.run(wf.MeshDensity.from_function(mesh, bump), 0.4, save=[0.0, 0.15])
+
+
+def series(trajectory):
+    """Masses in the order of the input, energies and everything else that must not depend on the ranks."""
+    masses = [measure.mesh.gather(measure.masses) for measure in trajectory.measures]
+    return {
+        "masses": np.array(masses),
+        "times": trajectory.times,
+        "energy": trajectory.energy,
+        "dissipation": trajectory.dissipation,
+        "velocity_dissipation": trajectory.diagnostics["velocity_dissipation"],
+        "moments": trajectory.moments,
+    }
+
+
+RUNS = {
+    "triangle": run(2, (10, 8), "triangle", (False, True), "ssprk2", "pointwise"),
+    "triangle-walls": run(2, (6, 6), "triangle", (False, False), "euler", "pointwise"),
+    "torus": run(2, (2, 3), "quadrilateral", (True, True), "euler", "pointwise"),
+    "hexahedron": run(3, (6, 5, 6), "hexahedron", (False, False, True), "euler", "potential"),
+    "tetrahedron": run(3, (2, 2, 3), "tetrahedron", (False, True, True), "ssprk2", "pointwise"),
+}
+found = {f"{name}.{key}": value for name, made in RUNS.items() for key, value in series(made).items()}
+
+# A file that these ranks write together; it is read back here and, by the test, on one rank.
+made = RUNS["hexahedron"]
+made.save(sys.argv[1] + ".trajectory.npz")
+comm.Barrier()
+loaded = Trajectory.load(sys.argv[1] + ".trajectory.npz", mesh=made.final.mesh)
+assert np.array_equal(loaded.final.masses, made.final.masses)
+cloud = wf.ParticleCloud(np.random.default_rng(1).random((5, 2))).distribute(comm)
+Trajectory(*np.zeros((3, 1)), np.zeros((1, 1)), [0.0], [cloud]).save(sys.argv[1] + ".cloud.npz")
+comm.Barrier()
+loaded = Trajectory.load(sys.argv[1] + ".cloud.npz", comm=comm)
+assert np.array_equal(loaded.final.points, cloud.points)
+
+if comm.rank == 0:
+    np.savez(sys.argv[1], **found)
