@@ -14,7 +14,7 @@ MESHES = Path(__file__).parents[2] / "meshes"
 
 
 def make_meshes():
-    """Meshes of all cell types with walls and periods, with 1 and 2 cells per period, with idle ranks, and read."""
+    """Meshes of all cell types with walls and periods, 1 and 2 cells per period, idle ranks; and one read."""
     yield "triangle", box(Box([0.0, 0.0], [1.0, 2.0], (True, False)), (5, 4), "triangle")
     yield "quadrilateral", box(Box([0.0, 0.0], [1.0, 2.0], (True, True)), (7, 5), "quadrilateral")
     yield "tetrahedron", box(Box([0.0] * 3, [1.0, 1.3, 0.7], (True, False, True)), (2, 3, 2), "tetrahedron")

@@ -155,3 +155,13 @@ def test_writing_refuses_bad_data(tmp_path):
         write(tmp_path / "nowhere" / "a.vtu", mesh)
     with pytest.raises(ValueError, match=r"one array for \.vtkhdf"):
         write(tmp_path / "a.vtkhdf", mesh, {"a": mesh.volumes, "b": mesh.volumes})
+
+
+def test_xdmf_with_cells_of_several_types_is_refused(tmp_path):
+    path = tmp_path / "mixed.xdmf"
+    path.write_text('<Xdmf><Domain><Grid Name="g"><Topology TopologyType="Mixed"/></Grid></Domain></Xdmf>')
+    with pytest.raises(ValueError, match="all of one type, found mixed"):
+        read(path)
+    path.write_text("no xml")
+    with pytest.raises(ValueError, match="path must be an XDMF file"):
+        read(path)

@@ -68,7 +68,7 @@ def create_dolfinx_mesh(
     return dolfinx.mesh.create_mesh(
         comm,
         cells,
-        basix.ufl.element("Lagrange", kind.name, 1, shape=(kind.dim,)),
+        basix.ufl.element("Lagrange", kind.name, 1, shape=(kind.dim,)),  # type: ignore[arg-type]
         points,
         # the default partitioner would make no ghost cells
         partitioner=dolfinx.mesh.create_cell_partitioner(mode, 2),  # type: ignore[call-arg]

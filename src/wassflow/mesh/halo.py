@@ -42,7 +42,9 @@ class Halo:
     @cached_property
     def _sent(self) -> NDArray[np.intp]:
         """Owned cells that are ghosts somewhere: the only ones whose values travel."""
-        return np.flatnonzero(np.diff(self.index_map.index_to_dest_ranks(self._TAG).offsets)[: self.num_owned])
+        return np.flatnonzero(
+            np.diff(self.index_map.index_to_dest_ranks(self._TAG).offsets)[: self.num_owned]
+        )
 
     def update(self, values: Array) -> Array:
         """Overwrite the ghost rows of ``values`` by those of their owners; collective.

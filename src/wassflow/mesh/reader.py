@@ -115,12 +115,14 @@ def _read_meshio(path: Path) -> tuple[CellType, NDArray[np.int64], Array]:
 def _read_xdmf(path: Path, comm: MPI.Comm) -> tuple[CellType, NDArray[np.int64], Array]:
     """Return this rank's share of the cells and points of the grid of the highest dimension."""
     try:
-        grids = ElementTree.parse(path).findall("Domain/Grid[Topology]")
+        root = ElementTree.parse(path)
     except ElementTree.ParseError as error:
         raise ValueError(f"path must be an XDMF file; {path} is not: {error}") from None
     names = {
-        grid.get("Name", ""): (grid.find("Topology").get("TopologyType") or "").lower() for grid in grids
-    }  # type: ignore[union-attr]
+        grid.get("Name", ""): topology.get("TopologyType", "").lower()
+        for grid in root.iterfind("Domain/Grid")
+        if (topology := grid.find("Topology")) is not None
+    }
     kinds = {name: _XDMF_NAMES[topology] for name, topology in names.items() if topology in _XDMF_NAMES}
     unknown = set(names.values()) - _XDMF_NAMES.keys() - _XDMF_LOWER
     if unknown or not kinds:
@@ -160,7 +162,7 @@ def _in_dimension(path: Path, points: Array, dim: int, comm: MPI.Comm) -> Array:
 def _hull(comm: MPI.Comm, points: Array, periodic: Sequence[bool] | None) -> Domain:
     """Return the convex hull of the points of all ranks, as a Box where it is one; collective."""
     parts = comm.gather(points)
-    domain = on_first_rank(comm, lambda: _box_or_polytope(np.concatenate(parts), periodic))
+    domain = on_first_rank(comm, lambda: _box_or_polytope(np.concatenate(parts or []), periodic))
     return comm.bcast(domain)
 
 

@@ -100,7 +100,7 @@ def _write_meshio(path: Path, mesh: Mesh, data: dict[str, Array]) -> None:
     kind, to_vtk = mesh.kind, np.argsort(mesh.kind.from_vtk)
 
     def write_file() -> None:
-        points = np.concatenate(parts)
+        points = np.concatenate(parts or [])
         content = meshio.Mesh(points, {kind.meshio_name: cells[:, to_vtk]}, cell_data=gathered)
         try:
             content.write(path, file_format=meshio_format(path))
