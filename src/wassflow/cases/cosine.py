@@ -2,6 +2,7 @@
 
 from numpy.typing import ArrayLike
 
+from wassflow.arguments import as_vector
 from wassflow.cases.case import Case, register, save_times
 from wassflow.cases.exact import CosineMoments
 
@@ -19,7 +20,7 @@ def cosine_2d(
     half Poisson kernels with moments ``z0``, and stays one: the project's oracle O8, a nonlocal flow with a
     density bounded away from zero and without flux at the walls by itself.
     """
-    return _cosine(2, y, z0, kappa, times, (40, 40), "triangle")
+    return _cosine(2, y, z0, kappa, times, (56, 56), "triangle")
 
 
 @register("cosine-3d")
@@ -45,9 +46,7 @@ def _cosine(
     cells: tuple[int, ...],
     cell: str,
 ) -> Case:
-    exact = CosineMoments(y, z0, kappa)
-    if exact.dim != dim:
-        raise ValueError(f"y must have {dim} entries, found {exact.dim}")
+    exact = CosineMoments(as_vector("y", y, dim), z0, kappa)
     return Case(
         functional=exact.functional,
         domain=exact.domain,

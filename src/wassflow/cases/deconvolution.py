@@ -22,9 +22,9 @@ def deconvolution_2d(
     amplitudes: ArrayLike = _AMPLITUDES,
     order: int = 7,
     strength: float = 0.1,
-    scale: float = 1.0,
+    scale: float = 0.25,
     spread: float = 0.4,
-    times: ArrayLike = (0.0, 0.3, 0.8, 2.0),
+    times: ArrayLike = (0.0, 0.4, 0.8, 2.0),
 ) -> Case:
     """Signed spikes on the circle seen through a Dirichlet kernel (d = 2).
 
@@ -42,10 +42,10 @@ def deconvolution_2d(
     spikes = np.column_stack([weights, 2.0 * np.pi * theta])
     return Case(
         functional=_functional(features, spikes, strength, scale),
-        domain=Box([-2.0, 0.0], [2.0, 2.0 * np.pi], periodic=(False, True)),
+        domain=Box([-2.5, 0.0], [2.5, 2.0 * np.pi], periodic=(False, True)),
         initial=ProductStart((Profile(0.0, spread), Profile(np.pi, np.pi, "uniform"))),
         times=save_times(times),
-        cells=(40, 64),
+        cells=(56, 80),
         cell="triangle",
         coordinates=("$w$", r"$\theta$"),
     )
@@ -54,12 +54,12 @@ def deconvolution_2d(
 @register("deconvolution-3d")
 def deconvolution_3d(
     positions: ArrayLike = ((0.0, 0.0), (1.7, -0.3), (0.7, 1.3)),
-    amplitudes: ArrayLike = (1.21, 0.64, 1.0),
+    amplitudes: ArrayLike = (0.21, 0.11, 0.18),
     order: int = 2,
-    strength: float = 1.0,
+    strength: float = 0.1,
     scale: float = 0.1,
     spread: float = 0.5,
-    times: ArrayLike = (0.0, 0.5, 1.0, 2.0),
+    times: ArrayLike = (0.0, 0.15, 0.4, 1.5),
 ) -> Case:
     """Spikes on the 2-torus seen through a Dirichlet kernel (d = 3).
 
@@ -78,10 +78,10 @@ def deconvolution_3d(
     circle = Profile(np.pi, np.pi, "uniform")
     return Case(
         functional=_functional(features, spikes, strength, scale),
-        domain=Box([-2.0, 0.0, 0.0], [6.0, 2.0 * np.pi, 2.0 * np.pi], periodic=(False, True, True)),
+        domain=Box([-1.5, 0.0, 0.0], [4.5, 2.0 * np.pi, 2.0 * np.pi], periodic=(False, True, True)),
         initial=ProductStart((Profile(0.0, spread), circle, circle)),
         times=save_times(times),
-        cells=(32, 20, 20),
+        cells=(36, 24, 24),
         cell="hexahedron",
         coordinates=("$w$", r"$\theta_1$", r"$\theta_2$"),
     )

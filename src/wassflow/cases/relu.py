@@ -12,12 +12,12 @@ from wassflow.functional import Functional, NeuronFeatures, SquaredLoss, regular
 
 @register("relu-2d")
 def relu_2d(
-    teacher: ArrayLike = ((1.2, 0.5), (-0.6, 1.0), (-0.3, -1.0)),
+    teacher: ArrayLike = ((0.6, 0.25), (-0.3, 0.5), (-0.15, -0.5)),
     inputs: int = 40,
     strength: float = 0.05,
-    scale: float = 2.0,
+    scale: float = 4.0,
     spread: float = 1.0,
-    times: ArrayLike = (0.0, 0.5, 1.5, 4.0),
+    times: ArrayLike = (0.0, 0.5, 1.0, 3.0),
 ) -> Case:
     """ReLU neurons in the plane in signed-square coordinates, without output weight (d = 2).
 
@@ -34,10 +34,10 @@ def relu_2d(
     spread = as_number("spread", spread, above=0.0, most=2.5)
     return Case(
         functional=Functional(features, _mean_squares(target, scale), V),
-        domain=Box([-3.0, -3.0], [3.0, 3.0]),
+        domain=Box([-3.5, -3.5], [3.5, 3.5]),
         initial=RadialStart(RadialProfile(2, spread), (0.0, 0.0)),
         times=save_times(times),
-        cells=(48, 48),
+        cells=(72, 72),
         cell="triangle",
         coordinates=(r"$\theta_1$", r"$\theta_2$"),
     )
@@ -45,12 +45,12 @@ def relu_2d(
 
 @register("relu-3d")
 def relu_3d(
-    teacher: ArrayLike = ((1.0, 1.2, 0.5), (1.0, -0.6, 1.0), (-1.0, -0.3, -1.0)),
+    teacher: ArrayLike = ((1.0, 0.6, 0.25), (1.0, -0.3, 0.5), (-1.0, -0.15, -0.5)),
     inputs: int = 40,
     strength: float = 0.05,
-    scale: float = 2.0,
+    scale: float = 4.0,
     spread: float = 1.0,
-    times: ArrayLike = (0.0, 0.5, 1.5, 4.0),
+    times: ArrayLike = (0.0, 0.6, 1.2, 2.5),
 ) -> Case:
     """ReLU neurons in the plane with output weights (d = 3).
 
@@ -67,10 +67,10 @@ def relu_3d(
     bump = Profile(0.0, as_number("spread", spread, above=0.0, most=2.5))
     return Case(
         functional=Functional(features, _mean_squares(target, scale), V),
-        domain=Box([-3.0] * 3, [3.0] * 3),
+        domain=Box([-3.5] * 3, [3.5] * 3),
         initial=ProductStart((bump, bump, bump)),
         times=save_times(times),
-        cells=(24, 24, 24),
+        cells=(28, 28, 28),
         cell="hexahedron",
         coordinates=("$w$", r"$\theta_1$", r"$\theta_2$"),
     )

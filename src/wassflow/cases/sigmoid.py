@@ -12,11 +12,11 @@ from wassflow.functional import Functional, NeuronFeatures, SquaredLoss, regular
 
 @register("sigmoid-3d")
 def sigmoid_3d(
-    teacher: ArrayLike = ((3.0, 4.0, 2.0), (-3.0, 4.0, -2.0)),
+    teacher: ArrayLike = ((2.0, 3.0, 2.0), (-2.0, 3.0, -2.0)),
     inputs: int = 48,
     strength: float = 0.02,
     scale: float = 10.0,
-    times: ArrayLike = (0.0, 1.0, 2.5, 5.0),
+    times: ArrayLike = (0.0, 1.0, 2.0, 4.0),
 ) -> Case:
     """Sigmoid neurons with one input and a bias, total variation of the weights (d = 3).
 
@@ -35,7 +35,7 @@ def sigmoid_3d(
     V = regularizer.AbsWeight(as_number("strength", strength, least=0.0))
     return Case(
         functional=Functional(features, loss, V),
-        domain=Box([-5.0, -4.0, -4.0], [5.0, 6.0, 4.0]),
+        domain=Box([-3.5, -4.0, -3.5], [5.0, 4.0, 3.5]),
         initial=ProductStart((Profile(0.0, 1.0), Profile(0.0, 2.0), Profile(0.0, 2.0))),
         times=save_times(times),
         cells=(32, 24, 24),
