@@ -72,7 +72,7 @@ class Source:
         return chosen.min(axis=(0, 1)), chosen.max(axis=(0, 1))
 
     @cached_property
-    def _stiffness(self) -> sp.csc_matrix:
+    def _stiffness(self) -> sp.csr_matrix:
         """Finite-volume Laplacian over the faces shared by two simplices."""
         d = self.dim
         numbers = vertex_numbers(self.simplices, self.period)
@@ -96,7 +96,7 @@ class Source:
         weight = area[first] / np.maximum(distance, 1e-300)
         graph = sp.coo_matrix((weight, (left, right)), shape=(ns, ns))
         graph = graph + graph.T
-        return sp.csc_matrix(sp.diags(np.asarray(graph.sum(axis=1)).ravel()) - graph)
+        return sp.csr_matrix(sp.diags(np.asarray(graph.sum(axis=1)).ravel()) - graph)
 
     @cached_property
     def cell_size(self) -> float:
@@ -107,18 +107,12 @@ class Source:
         """Return the source after diffusion over ``length``: (V + length^2 K) rho = masses, positive everywhere.
 
         The resolvent of the graph Laplacian K keeps mass and sign and has exponential tails; a floor of
-        1e-10 of the mean density keeps the far tail away from rounding.
+        1e-10 of the mean density keeps the far tail away from the tolerance of the solver.
         """
-        matrix = sp.csc_matrix(sp.diags(self.volumes) + length**2 * self._stiffness)
-        if self.dim == 2 or self.volumes.size < 20_000:
-            density = spla.splu(matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve(
-                self.masses
-            )
-        else:
-            diagonal = matrix.diagonal()
-            density, _ = spla.cg(
-                matrix, self.masses, rtol=1e-8, maxiter=2000, M=sp.diags(1.0 / diagonal, format="csr")
-            )
+        matrix = sp.csr_matrix(sp.diags(self.volumes) + length**2 * self._stiffness)
+        jacobi = sp.diags(1.0 / matrix.diagonal(), format="csr")
+        start = self.masses / np.maximum(self.volumes, 1e-300)
+        density, _ = spla.cg(matrix, self.masses, x0=start, rtol=1e-10, maxiter=3000, M=jacobi)
         total = self.masses.sum()
         density = np.maximum(density, 1e-10 * total / self.volumes.sum())
         masses = density * self.volumes

@@ -133,12 +133,14 @@ def _continue_from_smoothed(
         return None
 
     def nearly(state: NewtonState) -> bool:
-        return bool(np.sum(np.abs(weights - state.cells.mass)) <= loose)
+        # the least cell decides how far the next stage can go
+        close = np.sum(np.abs(weights - state.cells.mass)) <= loose
+        return bool(close and least_ratio(state.cells, weights) >= 0.5)
 
     iterations = 0
     factor = 0.25
     while not deadline.passed:
-        state = solve_newton(blurred, seeds, weights, psi, nearly, deadline, cells)
+        state = solve_newton(blurred, seeds, weights, psi, nearly, deadline, cells, longest=40)
         iterations += state.iterations
         psi = state.psi
         if not state.converged or length < 1e-3 * source.cell_size:
