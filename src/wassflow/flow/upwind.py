@@ -63,7 +63,7 @@ class UpwindTransport:
             wall, own, np.where(leaving, sides[..., 1], sides[..., 0])
         ).astype(np.int32)
         self.rates: Array = np.zeros(faces.shape)
-        self._volumes: Array = mesh.volumes
+        self._inverse_volumes: Array = 1.0 / mesh.volumes
         kernels = _kernels(len(faces))
         self._set, self._rate, self._step = kernels
 
@@ -76,7 +76,9 @@ class UpwindTransport:
         if not fluxes.size:
             return 0.0
         return float(
-            self._set(self.faces, self.signs, self.neighbours, fluxes, self._volumes, masses, self.rates)
+            self._set(
+                self.faces, self.signs, self.neighbours, fluxes, self._inverse_volumes, masses, self.rates
+            )
         )
 
     def rate(self, masses: Array, out: Array) -> Array:
@@ -95,18 +97,20 @@ def _kernels(faces_per_cell: int) -> tuple[Callable, Callable, Callable]:
     """Compile the kernels for one type of cell: a loop of known length is unrolled (3 to 5 times faster)."""
 
     @njit(cache=True)
-    def set_rates(faces, signs, neighbours, fluxes, volumes, masses, rates):  # type: ignore[no-untyped-def]
+    def set_rates(faces, signs, neighbours, fluxes, inverse_volumes, masses, rates):  # type: ignore[no-untyped-def]
         largest = 0.0
         for cell in range(faces.shape[1]):
+            own = inverse_volumes[cell]
             outflow = 0.0
             for j in range(faces_per_cell):
                 flux = signs[j, cell] * fluxes[faces[j, cell]]
+                other = inverse_volumes[neighbours[j, cell]]
                 # Relative to the donor: what leaves this cell is positive, what enters it is negative.
-                donor = cell if flux > 0.0 else neighbours[j, cell]
-                rates[j, cell] = flux / volumes[donor]
-                outflow += max(rates[j, cell], 0.0)
-            if masses[cell] > 0.0:
-                largest = max(largest, outflow)
+                rate = flux * (own if flux > 0.0 else other)
+                rates[j, cell] = rate
+                outflow += rate if rate > 0.0 else 0.0
+            outflow = outflow if masses[cell] > 0.0 else 0.0
+            largest = outflow if outflow > largest else largest
         return largest
 
     @njit(cache=True, inline="always")
