@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wassflow.arguments import Array
+from wassflow.laguerre import quantize
 from wassflow.measure.simplicial import SimplicialDensity
 from wassflow.measure.space_filling import descend, hilbert_order
 
@@ -18,10 +19,7 @@ def sample_points(source: SimplicialDensity, m: int, method: str, seed: Seed) ->
         return iid_points(source, m, seed)
     if method == "stratified":
         return stratified_points(source, m, seed)
-    from wassflow.laguerre import quantize
-
-    points, _ = quantize(source.simplices, source.masses, m, seed=seed)
-    return points
+    return quantize(source.simplices, source.masses, m, seed=seed, period=source.period).points
 
 
 def uniform_in(simplices: Array, rng: np.random.Generator) -> Array:

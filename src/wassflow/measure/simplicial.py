@@ -20,6 +20,7 @@ class SimplicialDensity:
         masses: mass of each simplex, ``(ns,)``, nonnegative.
         nodes: the cell each simplex was cut from, ``(ns,)``: the owned cells of all ranks, rank after rank
             (on one rank simply the index into the masses of the density).
+        period: period of each axis, ``inf`` where it is not periodic, ``(d,)``.
 
     The order is the same for every number of ranks: by cell in the numbering of the mesh's input, and the
     vertices and the simplices of a cell in lexicographic order.
@@ -28,6 +29,7 @@ class SimplicialDensity:
     simplices: Array
     masses: Array
     nodes: NDArray[np.int64]
+    period: Array
 
     @property
     def dim(self) -> int:
@@ -55,7 +57,9 @@ def gather_simplices(mesh: Any, masses: Array) -> SimplicialDensity:
     shares = gather_rows(mesh.comm, shares)
     first = simplices.reshape(len(simplices), -1)
     order = np.lexsort((*first.T[::-1], cells))
-    return SimplicialDensity(np.ascontiguousarray(simplices[order]), shares[order], nodes[order])
+    return SimplicialDensity(
+        np.ascontiguousarray(simplices[order]), shares[order], nodes[order], mesh.domain.period
+    )
 
 
 def sorted_vertices(simplices: Array) -> Array:

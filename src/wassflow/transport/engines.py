@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wassflow.arguments import Array
-from wassflow.laguerre import semidiscrete_transport
+from wassflow.laguerre import LaguerreDiagram, semidiscrete_transport
+from wassflow.measure.simplex_quadrature import simplex_volumes
 from wassflow.transport.bounds import Bounds, NodeCoupling, root
 from wassflow.transport.coarsening import barycentres, clusters, spread
 from wassflow.transport.costs import cheapest
@@ -22,7 +23,9 @@ from wassflow.transport.sandwich import Discretized, contracted, expanded
 # ``rtol``
 EXACT_ATOMS = 10_000
 #: simplices a density may be split into before its centroids are handed to a solver, by dimension
-SITES = {2: 100_000, 3: 40_000}
+SITES = {2: 40_000, 3: 10_000}
+#: atoms with less than this share of the mean mass are gathered onto their neighbours where that is harmless
+TINY = 1e-3
 #: relative width below which more work is lost on rounding
 FINEST = 1e-10
 
@@ -76,29 +79,100 @@ def cloud_to_cloud(problem: Problem, request: Request) -> Bounds:
 # ---------------------------------------------------------------- a cloud and a density
 
 
+@dataclass(frozen=True)
+class Solved:
+    """Bounds of W2 from the semi-discrete engine, and a potential on the atoms."""
+
+    lower: float
+    upper: float
+    potential: Array
+    method: str
+
+
+def semidiscrete(problem: Problem, density: Cells, points: Array, masses: Array, request: Request) -> Solved:
+    """Bracket W2 between a density and atoms; those of very little mass are put on neighbours first.
+
+    Newton's method keeps all cells positive, which is slow when some have to be tiny. Moving the masses m_i
+    by d_i changes W2 by at most sqrt(sum m_i d_i^2), which widens the bracket; where that is too much all
+    atoms are kept.
+    """
+
+    def solve(points: Array, masses: Array) -> Solved:
+        found = semidiscrete_transport(
+            density.simplices,
+            density.masses,
+            points,
+            masses,
+            period=np.where(problem.period > 0.0, problem.period, np.inf),
+            rtol=max(request.rtol, FINEST),
+            time_limit=request.remaining,
+        )
+        return Solved(found.lower, found.upper, found.potential, found.method)
+
+    tiny = masses < TINY / len(masses)
+    if tiny.any():
+        heavy = np.flatnonzero(~tiny)
+        near, squares = cheapest(points[tiny], points[heavy], np.zeros(len(heavy)), problem.period, 1)
+        gathered = masses.copy()
+        gathered[tiny] = 0.0
+        np.add.at(gathered, heavy[near[:, 0]], masses[tiny])
+        moved = root(float(masses[tiny] @ squares[:, 0]))
+        rough = solve(points[heavy], gathered[heavy])
+        lower, upper = max(rough.lower - moved, 0.0), rough.upper + moved
+        if upper - lower <= request.rtol * upper or request.expired:
+            potential = np.empty(len(points))
+            potential[heavy] = rough.potential
+            potential[tiny] = rough.potential[near[:, 0]]
+            return Solved(lower, upper, potential, f"{rough.method}, {tiny.sum()} light atoms gathered")
+    return solve(points, masses)
+
+
 def cloud_to_density(problem: Problem, request: Request) -> Bounds:
     """Semi-discrete transport from the density to the atoms; ``problem.nu`` is the density."""
     atoms, density = problem.mu, problem.nu
-    solved = semidiscrete_transport(
-        density.simplices,
-        density.masses,
-        atoms.points,
-        atoms.masses,
-        period=np.where(problem.period > 0.0, problem.period, np.inf),
-        rtol=min(request.rtol, FINEST) if len(atoms.masses) <= EXACT_ATOMS else request.rtol,
-        time_limit=request.remaining,
+    exact = len(atoms.masses) <= EXACT_ATOMS
+    solved = semidiscrete(
+        problem, density, atoms.points, atoms.masses, replace(request, rtol=FINEST) if exact else request
     )
     name = f"{solved.method} ({len(atoms.masses)} atoms, {np.count_nonzero(density.masses)} simplices)"
     bounds = Bounds(solved.lower, solved.upper, 0.5 * (solved.lower + solved.upper), name)
     if not (request.plan or request.potential):
         return bounds
-    sites, transform = cheapest(density.centroids, atoms.points, solved.potential, problem.period, 1)
+    nearest, transform = cheapest(density.centroids, atoms.points, solved.potential, problem.period, 1)
     coupling = None
     if request.plan:
-        plan = Plan(sites[:, 0], np.arange(len(density.masses)), density.masses)
+        plan = laguerre_plan(problem, density, atoms.points, solved.potential, nearest[:, 0])
         coupling = between_nodes(problem, repaired(plan, atoms.masses, density.masses))
     first, second = at_nodes(atoms, solved.potential), at_nodes(density, transform[:, 0])
     return replace(bounds, coupling=coupling, first=first, second=second)
+
+
+def laguerre_plan(
+    problem: Problem, density: Cells, sites: Array, potential: Array, nearest: NDArray[np.int64]
+) -> Plan:
+    """Return the masses that sites get from simplices: the pieces of the Laguerre cells.
+
+    In three dimensions, where the diagram does not keep its pieces, each simplex goes whole to the site
+    ``nearest`` to its centroid; the marginals are repaired by the caller.
+    """
+    if problem.dim != 2:
+        return Plan(nearest, np.arange(len(nearest)), density.masses)
+    period = np.where(problem.period > 0.0, problem.period, np.inf)
+    diagram = LaguerreDiagram(density.simplices, density.masses, sites, potential, period)
+    polygons = diagram.polygons()
+    vertices = np.concatenate(polygons)
+    counts = np.array([len(polygon) for polygon in polygons])
+    starts = np.cumsum(counts) - counts
+    following = np.arange(1, len(vertices) + 1)
+    following[starts + counts - 1] = starts
+    # relative to a vertex of the piece: pieces are small and may be far from the origin
+    first = np.repeat(vertices[starts], counts, axis=0)
+    p, q = vertices - first, vertices[following] - first
+    areas = 0.5 * np.abs(np.add.reduceat(p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0], starts))
+    volumes = simplex_volumes(density.simplices)
+    simplices = diagram.piece_simplices.astype(np.int64)
+    masses = areas / volumes[simplices] * density.masses[simplices]
+    return Plan(diagram.piece_sites.astype(np.int64), simplices, masses)
 
 
 # ---------------------------------------------------------------- two densities
@@ -109,18 +183,10 @@ def density_to_density(problem: Problem, request: Request) -> Bounds:
     mu, nu = problem.mu, problem.nu
     sites = SITES[problem.dim]
     count = wanted_simplices(problem, request, sites)
-    period = np.where(problem.period > 0.0, problem.period, np.inf)
 
-    def solve(atoms: Discretized):
-        return semidiscrete_transport(
-            mu.simplices,
-            mu.masses,
-            atoms.points,
-            atoms.masses,
-            period=period,
-            rtol=0.1 * request.rtol,
-            time_limit=None if request.remaining is None else 0.5 * request.remaining,
-        )
+    def solve(atoms: Discretized) -> Solved:
+        inner = replace(request, rtol=0.1 * request.rtol, deadline=_halfway(request))
+        return semidiscrete(problem, mu, atoms.points, atoms.masses, inner)
 
     above = contracted(nu, count)
     one = solve(above)
@@ -129,7 +195,7 @@ def density_to_density(problem: Problem, request: Request) -> Bounds:
     bounds = Bounds(
         max(one.lower - radius, 0.0),
         min(root(upper_square), one.upper + radius),
-        one.value,
+        0.5 * (one.lower + one.upper),
         f"semi-discrete transport to {len(above.masses)} centroids",
     )
     below = expanded(nu, count)
@@ -144,19 +210,24 @@ def density_to_density(problem: Problem, request: Request) -> Bounds:
         ).improved(lower=root(lower_square))
     if not (request.plan or request.potential):
         return bounds
-    sites_of_cells, transform = cheapest(mu.centroids, above.points, one.potential, problem.period, 1)
+    nearest, transform = cheapest(mu.centroids, above.points, one.potential, problem.period, 1)
     held = np.bincount(above.owner, weights=above.masses, minlength=len(nu.masses))
     mean = np.bincount(above.owner, weights=above.masses * one.potential, minlength=len(nu.masses))
     second = np.full(len(nu.masses), -np.inf)
     second[held > 0.0] = mean[held > 0.0] / held[held > 0.0]
     coupling = None
     if request.plan:
-        plan = Plan(np.arange(len(mu.masses)), sites_of_cells[:, 0], mu.masses)
-        fixed = repaired(plan, mu.masses, above.masses)
-        coupling = between_nodes(problem, Plan(fixed.rows, above.owner[fixed.columns], fixed.masses))
+        plan = laguerre_plan(problem, mu, above.points, one.potential, nearest[:, 0])
+        fixed = repaired(plan, above.masses, mu.masses)
+        coupling = between_nodes(problem, Plan(fixed.columns, above.owner[fixed.rows], fixed.masses))
     return replace(
         bounds, coupling=coupling, first=at_nodes(mu, transform[:, 0]), second=at_nodes(nu, second)
     )
+
+
+def _halfway(request: Request) -> float:
+    """Return when half of the remaining time is over."""
+    return np.inf if request.remaining is None else request.deadline - 0.5 * request.remaining
 
 
 def wanted_simplices(problem: Problem, request: Request, most: int) -> int:

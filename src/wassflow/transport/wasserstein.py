@@ -88,10 +88,18 @@ def wasserstein2(
             answer = _bracket(problem, request, engine, 0.5 * mu.mass + 0.5 * nu.mass)
         except Exception as error:
             answer = error
+    _wait_for_root(comm)
     answer = comm.bcast(answer, root=0)
     if isinstance(answer, Exception):
         raise answer
     return answer
+
+
+def _wait_for_root(comm: Any) -> None:
+    """Wait until rank 0 is here without keeping a core busy, as a blocking call of MPI would."""
+    arrived = comm.Ibarrier()
+    while not arrived.Test():
+        time.sleep(1e-3)
 
 
 def _bracket(problem: Problem, request: Request, engine: str | None, mass: float) -> Bracket:
