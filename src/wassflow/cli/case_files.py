@@ -15,8 +15,8 @@ line::
     m = [32, 128, 512]
     seeds = 4
 
-What is typed on the command line wins over the file. :func:`wassflow.cases.load` reads the same files and leaves
-the options aside.
+What is typed on the command line wins over the file. :func:`wassflow.cases.load` reads the same files and
+leaves the options aside.
 """
 
 import tomllib

@@ -19,6 +19,13 @@ _FORMULAS = {
     "c m^(-1/4)": r"$c\,m^{-1/4}$",
 }
 DASHED: dict[str, Any] = {"linestyle": (0, (5, 2.5)), "linewidth": 1.0}
+_NOTE: dict[str, Any] = {
+    "fontsize": 9,
+    "color": INK,
+    "ha": "left",
+    "clip_on": True,
+    "bbox": {"boxstyle": "round,pad=0.12", "facecolor": "#eef0f2", "edgecolor": "none", "alpha": 0.9},
+}
 _MEAN: dict[str, Any] = {"markersize": 5.5, "markeredgecolor": "white", "markeredgewidth": 0.7}
 _SEEDS: dict[str, Any] = {
     "fmt": "o",
@@ -34,6 +41,8 @@ _SPREAD = 0.22
 # Inches that a line of the legend takes from the data: less than its height, since the data fall away below
 # it.
 _LEGEND_LINE = 0.135
+# A floor that many times below everything measured is told in words: its band would leave the data no room.
+_FAR_BELOW = 25.0
 
 
 @styled
@@ -63,18 +72,7 @@ def convergence(ax: Axes, result: Any, time: float, legend: bool = True) -> None
             1e-300, floor, facecolor="#eef0f2", edgecolor="#a9b1ba", hatch="////", linewidth=0.0, zorder=0.5
         )
         ax.axhline(floor, color="#8b949e", linewidth=0.8, zorder=0.6)
-        ax.text(
-            0.02,
-            floor / 1.06,
-            "PDE’s own error",
-            transform=ax.get_yaxis_transform(),
-            ha="left",
-            va="top",
-            fontsize=9,
-            color=INK,
-            clip_on=True,
-            bbox={"boxstyle": "round,pad=0.12", "facecolor": "#eef0f2", "edgecolor": "none", "alpha": 0.9},
-        )
+        ax.text(0.02, floor / 1.06, "PDE’s own error", va="top", transform=ax.get_yaxis_transform(), **_NOTE)
     ax.set_xlabel("number of particles $m$")
     ax.set_ylabel(r"$W_2(\mu_{m,t}\,,\,\mu_t)$")
     ratio = (ms[-1] / ms[0]) ** (1.0 / max(len(ms) - 1, 1)) if len(ms) > 1 else 2.0
@@ -87,6 +85,11 @@ def convergence(ax: Axes, result: Any, time: float, legend: bool = True) -> None
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     fit_height([ax], [(result, time)])
+    values = [row["value"] for method in result.methods for row in result.select(method, time)]
+    if 0.0 < floor <= min(values) / _FAR_BELOW:
+        ax.text(
+            0.02, 0.03, f"PDE’s own error: {floor:.2g}, below", va="bottom", transform=ax.transAxes, **_NOTE
+        )
     if legend:
         ax.legend(handles=handles, loc="upper right", borderaxespad=0.0, fontsize=9, labelspacing=0.25)
 
@@ -168,8 +171,9 @@ def fit_height(axes: Sequence[Axes], shown: Sequence[tuple[Any, float]], inches:
     floors = [height for result, time in shown if (height := result.floor(time)) > 0.0]
     if not values:
         return
-    # a floor far below everything measured is not worth an empty half of the picture
-    low = min([min(values) / 1.35, *(max(floor / 1.9, min(values) / 12.0) for floor in floors)])
+    low = min(values) / 1.35
+    if floors and max(floors) > min(values) / _FAR_BELOW:
+        low = min(low, min(floor for floor in floors if floor > min(values) / _FAR_BELOW) / 1.9)
     high = max(values)
     lines = 2 * max(len(result.methods) for result, _ in shown)
     room = min((_LEGEND_LINE * lines + 0.1) / inches, 0.6)

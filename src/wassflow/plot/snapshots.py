@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
 
 from wassflow.plot.density import (
     Array,
@@ -190,10 +190,24 @@ def density_bar(page: Page, place: tuple[float, float, float, float], gallery: G
         extend="min" if isinstance(gallery.norm, LogNorm) else "neither",
         label="density" if not gallery.images else "marginal density",
     )
+    if isinstance(gallery.norm, LogNorm):
+        _decades(bar, float(gallery.norm.vmin or 1.0), float(gallery.norm.vmax or 1.0))
     bar.ax.xaxis.label.set_fontsize(9.5)
     bar.outline.set_linewidth(0.4)  # type: ignore[operator]
     bar.ax.tick_params(labelsize=8.5, which="both", width=0.4, length=2.0)
     return bar
+
+
+def _decades(bar: Colorbar, low: float, high: float) -> None:
+    """Label powers of ten where the range holds several, and else 1, 2 and 5 times powers of ten."""
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1.0)
+    inside = [p for p in powers if low <= p <= high]
+    if len(inside) >= 2:
+        bar.set_ticks(inside, labels=[f"$10^{{{round(np.log10(p))}}}$" for p in inside])
+    else:
+        inside = [k * p for p in powers for k in (1.0, 2.0, 5.0) if low <= k * p <= high]
+        bar.set_ticks(inside, labels=[f"{value:.3g}" for value in inside])
+    bar.ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def particle_handles(gallery: Gallery, m: int | None = None, kind: str = "particles") -> list[Line2D]:
