@@ -36,7 +36,7 @@ def solve_laplacian(graph: sp.csr_matrix, rhs: Array, dim: int) -> Array:
 
 
 def _without_rounding(graph: sp.csr_matrix) -> sp.csr_matrix:
-    """Drop the edges that hold on by rounding alone: facets that lie in a face of the mesh leave such traces."""
+    """Drop the edges that are rounding only: facets that lie in a face of the mesh leave such traces."""
     diagonal = np.asarray(graph.sum(axis=1)).ravel()
     edges = sp.coo_matrix(graph)
     real = edges.data > 1e-13 * np.minimum(diagonal[edges.row], diagonal[edges.col])
