@@ -79,8 +79,8 @@ class TestOrder:
         sizes = (8, 16, 32) if cell == "hexahedron" else (3, 6, 12)
         errors = []
         for n in sizes:
-            run = run_exact(exact, (n, n, n), cell, 0.5)
-            errors.append(np.linalg.norm(run.moments[-1] - exact.moment(0.5)))
+            run = run_exact(exact, (n, n, n), cell, 0.3)
+            errors.append(np.linalg.norm(run.moments[-1] - exact.moment(0.3)))
         assert observed_order(sizes, errors) >= 0.95
 
     def test_energy_and_dissipation_agree_with_the_exact_ones(self):
@@ -232,8 +232,11 @@ class TestEnergy:
             self.functional(kind, d), mesh, integrator=integrator, velocity="potential", cfl=1.0
         )
         run = flow.run(start, 3.0)
-        # rounding of a sum over the cells
-        assert np.diff(run.energy).max() <= 1e-15 * abs(run.energy[0])
+        rises = np.diff(run.energy) / abs(run.energy[0])
+        # now and then the moment is summed afresh: the rounding errors of so many steps, times R', come to light
+        renewed = np.arange(run.steps) % density_flow_module._STEPS_BETWEEN_SUMS == 0
+        assert rises[~renewed].max() <= 1e-15
+        assert rises[renewed].max() <= 1e-14
         assert run.diagnostics["energy_rises"] == 0
         assert np.all(run.dissipation >= 0.0)
         assert run.energy[-1] < 0.99 * run.energy[0]

@@ -20,7 +20,7 @@ _FORMAT = "wassflow trajectory 1"
 _SERIES = ("times", "energy", "dissipation", "moments")
 
 
-def write_npz(path: str | PathLike[str], arrays: dict[str, NDArray[Any]]) -> None:
+def write_npz(path: str | PathLike[str], arrays: dict[str, Any]) -> None:
     """Write ``arrays`` to ``path`` through a temporary file beside it, so that no reader sees half a file.
 
     >>> import tempfile, pathlib
@@ -34,7 +34,7 @@ def write_npz(path: str | PathLike[str], arrays: dict[str, NDArray[Any]]) -> Non
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as stream:
-            np.savez(stream, **arrays)
+            np.savez(stream, allow_pickle=False, **arrays)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)
