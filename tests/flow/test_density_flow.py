@@ -233,7 +233,7 @@ class TestEnergy:
         )
         run = flow.run(start, 3.0)
         rises = np.diff(run.energy) / abs(run.energy[0])
-        # now and then the moment is summed afresh: the rounding errors of so many steps, times R', come to light
+        # now and then the moment is summed afresh: rounding of all steps since then, times R', shows
         renewed = np.arange(run.steps) % density_flow_module._STEPS_BETWEEN_SUMS == 0
         assert rises[~renewed].max() <= 1e-15
         assert rises[renewed].max() <= 1e-14
