@@ -1,11 +1,12 @@
 """Meshes of boxes: a lattice of small boxes, as they are or cut into simplices from their centres."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from wassflow.arguments import Array, as_integer, one_of
+from wassflow.arguments import Array, as_integer, as_vector, one_of
 from wassflow.domain import Box, Domain
 from wassflow.mesh.cell_types import CELL_TYPES, CellType
 from wassflow.mesh.dolfinx_import import MPI, basix, dolfinx
@@ -13,9 +14,16 @@ from wassflow.mesh.mesh import Mesh
 
 
 def box(
-    domain: Domain, cells: int | Sequence[int], cell: str = "triangle", comm: MPI.Comm | None = None
+    domain: Domain,
+    cells: int | Sequence[int] | None = None,
+    cell: str = "triangle",
+    comm: MPI.Comm | None = None,
+    coordinates: Sequence[ArrayLike | None] | None = None,
 ) -> Mesh:
-    """Mesh a box by a lattice of ``cells`` equal small boxes, periodic where the domain is; collective.
+    """Mesh a box by a lattice of small boxes, periodic where the domain is; collective.
+
+    The small boxes are equal, or lie between given coordinates, clustered by
+    :func:`wassflow.mesh.graded` for instance.
 
     Simplices are made by joining the centre of each small box to its boundary: 4 triangles in 2D (dolfinx
     calls this "crossed"), and in 3D, where the faces are crossed in the same way, 24 tetrahedra. Each simplex
@@ -29,15 +37,22 @@ def box(
             periodic axes too.
         cell: "triangle" or "quadrilateral" in 2D, "tetrahedron" or "hexahedron" in 3D.
         comm: MPI communicator over which cells are distributed; all ranks by default.
+        coordinates: for each axis the positions of the lattice planes, increasing from the lower to the
+            upper bound, or None for equal boxes; ``cells`` may then be left out for the axes that are given.
 
     Raises:
-        ValueError: for another domain, a cell type of another dimension, or cells < 1.
+        ValueError: for another domain, a cell type of another dimension, cells < 1, or coordinates that do
+            not increase from one bound to the other.
 
     >>> import wassflow as wf
     >>> torus = wf.Box([0.0, 0.0], [1.0, 1.0], periodic=(True, True))
     >>> mesh = wf.mesh.box(torus, cells=(3, 3), cell="triangle")
     >>> mesh.num_cells_global, len(mesh.face_areas), len(mesh.wall_areas)
     (36, 54, 0)
+    >>> w = wf.mesh.graded(-1.0, 1.0, 8, center=0.0, ratio=4.0)
+    >>> mesh = wf.mesh.box(wf.Box([-1.0, 0.0], [1.0, 1.0]), (8, 4), "quadrilateral", coordinates=[w, None])
+    >>> print(np.unique(mesh.volumes.round(3)))
+    [0.035 0.049 0.069 0.098]
     """
     if not isinstance(domain, Box) or not np.isfinite(domain.volume):
         raise ValueError(f"domain must be a Box with finite bounds, found {domain!r}")
@@ -45,33 +60,76 @@ def box(
     if not kinds:
         raise ValueError(f"domain must have dimension 2 or 3 to be meshed, found {domain.dim}")
     kind = CELL_TYPES[one_of("cell", cell, kinds)]
-    shape = (cells,) * domain.dim if isinstance(cells, int | np.integer) else tuple(cells)
-    if len(shape) != domain.dim:
-        raise ValueError(f"cells must have {domain.dim} entries, found {len(shape)}")
-    shape = tuple(as_integer("cells", count, least=1) for count in shape)
+    positions = _positions(domain, cells, coordinates)
     comm = MPI.COMM_WORLD if comm is None else comm
-    lattice = _Lattice(domain, shape, crossed=kind.name in ("triangle", "tetrahedron"))
+    lattice = _Lattice(positions, crossed=kind.name in ("triangle", "tetrahedron"))
     points = lattice.points(*_share(lattice.num_points, comm))
     nodes = lattice.cells(kind, *_share(lattice.num_boxes, comm))
     return Mesh.from_dolfinx(create_dolfinx_mesh(comm, kind, nodes, points), domain)
 
 
+def _positions(
+    domain: Box, cells: int | Sequence[int] | None, coordinates: Sequence[ArrayLike | None] | None
+) -> list[Array]:
+    """Return for each axis the lattice planes and, between them, the middles of the small boxes."""
+    dim = domain.dim
+    counts = [cells] * dim if cells is None or isinstance(cells, int | np.integer) else list(cells)
+    given = [None] * dim if coordinates is None else list(coordinates)
+    if len(counts) != dim:
+        raise ValueError(f"cells must have {dim} entries, found {len(counts)}")
+    if len(given) != dim:
+        raise ValueError(f"coordinates must have {dim} entries, found {len(given)}")
+    positions = []
+    for axis in range(dim):
+        lower, upper = domain.lower[axis], domain.upper[axis]
+        if given[axis] is None:
+            count = as_integer("cells", counts[axis], least=1)
+            t = 0.5 * np.arange(2 * count + 1) / count
+            # exact at both ends: opposite periodic planes carry the same coordinates
+            positions.append((1.0 - t) * lower + t * upper)
+            continue
+        planes = as_vector(f"coordinates[{axis}]", given[axis])
+        slack = 1e-12 * (upper - lower)
+        ends = planes.size > 1 and abs(planes[0] - lower) <= slack and abs(planes[-1] - upper) <= slack
+        if not ends or not np.all(np.diff(planes) > slack):
+            raise ValueError(
+                f"coordinates[{axis}] must increase from {lower} to {upper}, found {planes.size} numbers "
+                f"from {planes[:1]} to {planes[-1:]}"
+            )
+        if counts[axis] not in (None, planes.size - 1):
+            raise ValueError(
+                f"cells must be {planes.size - 1} on axis {axis}, as coordinates[{axis}] has it, "
+                f"found {counts[axis]}"
+            )
+        both = np.empty(2 * planes.size - 1)
+        both[::2], both[1::2] = planes, 0.5 * (planes[1:] + planes[:-1])
+        both[0], both[-1] = lower, upper
+        positions.append(both)
+    return positions
+
+
 def create_dolfinx_mesh(
-    comm: MPI.Comm, kind: CellType, cells: NDArray[np.int64], points: Array
+    comm: MPI.Comm,
+    kind: CellType,
+    cells: NDArray[np.int64],
+    points: Array,
+    partitioner: Callable[..., Any] | None = None,
 ) -> dolfinx.mesh.Mesh:
     """Distribute a mesh over ranks; collective.
 
     Each rank brings some cells (as global point numbers) and some points; the points are numbered in the
-    order of the ranks.
+    order of the ranks. A graph partitioner deals out the cells unless another one is given.
     """
-    mode = dolfinx.mesh.GhostMode.shared_facet
+    if partitioner is None:
+        # dolfinx's default would make no ghost cells
+        mode = dolfinx.mesh.GhostMode.shared_facet
+        partitioner = dolfinx.mesh.create_cell_partitioner(mode, 2)  # type: ignore[call-arg]
     return dolfinx.mesh.create_mesh(
         comm,
         cells,
         basix.ufl.element("Lagrange", kind.name, 1, shape=(kind.dim,)),  # type: ignore[arg-type]
         points,
-        # the default partitioner would make no ghost cells
-        partitioner=dolfinx.mesh.create_cell_partitioner(mode, 2),  # type: ignore[call-arg]
+        partitioner=partitioner,
     )
 
 
@@ -87,8 +145,9 @@ class _Lattice:
     their faces, axis by axis.
     """
 
-    def __init__(self, domain: Box, shape: tuple[int, ...], crossed: bool) -> None:
-        self.lower, self.upper, self.shape, self.dim = domain.lower, domain.upper, np.array(shape), domain.dim
+    def __init__(self, positions: Sequence[Array], crossed: bool) -> None:
+        self.positions, self.dim = positions, len(positions)
+        self.shape = np.array([position.size // 2 for position in positions])
         self.num_boxes = int(np.prod(self.shape))
         halves = [np.zeros(self.dim)]
         if crossed:
@@ -105,10 +164,10 @@ class _Lattice:
         parts = []
         for (half, size), start, end in zip(self.families, self.starts[:-1], self.starts[1:], strict=True):
             number = np.arange(max(first, start), min(last, end)) - start
-            index = np.column_stack(np.unravel_index(number, size, order="F"))
-            t = (index + half) / self.shape
-            # exact at both ends: opposite periodic planes carry the same coordinates
-            parts.append((1.0 - t) * self.lower + t * self.upper)
+            index = np.unravel_index(number, size, order="F")
+            twice = (2.0 * half).astype(np.int64)
+            axes = zip(self.positions, index, twice, strict=True)
+            parts.append(np.column_stack([position[2 * i + h] for position, i, h in axes]))
         return np.ascontiguousarray(np.concatenate(parts))
 
     def _number(self, family: int, index: NDArray[np.int64]) -> NDArray[np.int64]:

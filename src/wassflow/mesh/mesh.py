@@ -91,18 +91,27 @@ class Mesh:
     _obliqueness: float
 
     @classmethod
-    def from_dolfinx(cls, dolfinx_mesh: dolfinx.mesh.Mesh, domain: Domain) -> Self:
+    def from_dolfinx(
+        cls,
+        dolfinx_mesh: dolfinx.mesh.Mesh,
+        domain: Domain,
+        original_cell_index: NDArray[np.int64] | None = None,
+    ) -> Self:
         """Build the finite-volume arrays of a dolfinx mesh of straight-sided cells of one type; collective.
 
         Args:
             dolfinx_mesh: in parallel with ghost mode ``shared_facet``.
             domain: Omega; boundary facets on the planes of its periodic axes are paired.
+            original_cell_index: number of each cell, with the ghosts of ``dolfinx_mesh``; default its number
+                in the input of ``dolfinx_mesh``.
         """
         comm, topology, dim = dolfinx_mesh.comm, dolfinx_mesh.topology, dolfinx_mesh.topology.dim
         kind = CELL_TYPES[topology.cell_name()]
         cell_nodes = np.ascontiguousarray(dolfinx_mesh.geometry.dofmaps[0], dtype=np.int32)
         nodes = np.ascontiguousarray(dolfinx_mesh.geometry.x[:, :dim])
-        original = np.asarray(topology.original_cell_index, dtype=np.int64)
+        if original_cell_index is None:
+            original_cell_index = topology.original_cell_index
+        original = np.asarray(original_cell_index, dtype=np.int64)
         cells = topology.index_map(dim)
         num_owned = cells.size_local
         ghosts, owners = np.array(cells.ghosts, dtype=np.int64), np.array(cells.owners, dtype=np.int32)
