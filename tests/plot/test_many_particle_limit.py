@@ -152,7 +152,7 @@ def test_two_studies_stand_side_by_side_with_a_row_for_every_time(plane):
     assert rates[0].get_ylim() == rates[1].get_ylim()
     # the signed particles are explained
     legends = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-    assert "32 particles (iid), $w > 0$" in legends
+    assert "32 iid particles, $w > 0$" in legends
 
 
 def test_nothing_to_draw_is_refused():

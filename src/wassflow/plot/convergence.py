@@ -38,9 +38,8 @@ _SEEDS: dict[str, Any] = {
 }
 # Seeds of one m stand side by side over this part of the distance between two m.
 _SPREAD = 0.22
-# Inches that a line of the legend takes from the data: less than its height, since the data fall away below
-# it.
-_LEGEND_LINE = 0.135
+# Height of a line of the legend in inches, and where its left end is between the least and the largest m.
+_LEGEND_LINE, _LEGEND_LEFT = 0.165, 0.1
 # A floor that many times below everything measured is told in words: its band would leave the data no room.
 _FAR_BELOW = 25.0
 
@@ -161,21 +160,19 @@ def fit_height(axes: Sequence[Axes], shown: Sequence[tuple[Any, float]], inches:
         shown: the (result, time) of each.
         inches: the height of the axes, which decides how much of it the legend takes.
     """
-    values = [
-        row["value"]
-        for result, time in shown
-        for method in result.methods
-        for row in result.select(method, time)
-        if row["value"] > 0.0
-    ]
+    rows = [row for result, time in shown for method in result.methods for row in result.select(method, time)]
+    values = [row["value"] for row in rows if row["value"] > 0.0]
     floors = [height for result, time in shown if (height := result.floor(time)) > 0.0]
     if not values:
         return
     low = min(values) / 1.35
     if floors and max(floors) > min(values) / _FAR_BELOW:
         low = min(low, min(floor for floor in floors if floor > min(values) / _FAR_BELOW) / 1.9)
-    high = max(values)
+    # The legend covers the upper right: only what lies to the right of its left end must stay below it.
+    first, last = min(shown[0][0].ms), max(shown[0][0].ms)
+    behind = [row["upper"] for row in rows if np.log(row["m"] / first) >= _LEGEND_LEFT * np.log(last / first)]
     lines = 2 * max(len(result.methods) for result, _ in shown)
     room = min((_LEGEND_LINE * lines + 0.1) / inches, 0.6)
+    top = low * (1.08 * max(behind) / low) ** (1.0 / (1.0 - room))
     for ax in axes:
-        ax.set_ylim(low, high * (high / low) ** (room / (1.0 - room)))
+        ax.set_ylim(low, max(top, 1.2 * max(row["upper"] for row in rows)))

@@ -85,16 +85,17 @@ def _explain(page: Page, left: float, top: float, result: Any, gallery: Gallery,
     handles = [seed, mean, fit, law]
     if clouds:
         handles += particle_handles(
-            gallery, len(clouds[0].points), f"particles ({_KIND[next(iter(result.clouds))]})"
+            gallery, len(clouds[0].points), f"{_KIND[next(iter(result.clouds))]} particles"
         )
     page.figure.legend(
         handles=handles,
         loc="upper left",
-        bbox_to_anchor=((left - 0.35) / page.width, 1.0 - (top - 0.08) / page.height),
+        bbox_to_anchor=((left - 0.42) / page.width, 1.0 - (top - 0.08) / page.height),
         ncols=2,
         borderaxespad=0.0,
-        columnspacing=1.0,
+        columnspacing=0.8,
         handletextpad=0.5,
+        handlelength=1.6,
         fontsize=9,
     )
 

@@ -157,7 +157,7 @@ def _ticks(axis: Axis, ends: tuple[float, float], panels: int) -> None:
     for bins in (4, 5, 6) if panels > 1 else (6,):
         ticks = MaxNLocator(bins, steps=[1, 2, 2.5, 5, 10]).tick_values(*ends)
         inside = [t for t in ticks if ends[0] + margin <= t <= ends[1] - margin]
-        if len(inside) >= 3:
+        if len(inside) >= 2:
             break
     axis.set_major_locator(FixedLocator(inside))
 
