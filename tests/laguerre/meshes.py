@@ -68,8 +68,9 @@ def squared_distances(points, sites, period=None):
 def linear_program_bracket(simplices, masses, sites, weights, period=None):
     """Return bounds of W2^2 (masses one) from POT's exact plan between cell centroids and sites.
 
-    Upper: the plan of the centroids, each spread over its simplex (gluing). Lower, for the dual psi of the program:
-    min_i(|x - y_i|^2 - psi_i) - |x|^2 is concave, so its mean over a simplex is at least that over the vertices.
+    Upper: the plan of the centroids, each spread over its simplex (gluing). Lower, for the dual psi of the
+    program: min_i(|x - y_i|^2 - psi_i) - |x|^2 is concave, so its mean over a simplex is at least that over
+    the vertices.
     """
     keep = masses > 0.0
     simplices, masses = simplices[keep], masses[keep] / masses[keep].sum()

@@ -60,11 +60,11 @@ def test_masses_are_the_gradient_of_the_dual(dim, m):
 def test_3d_cells_agree_with_a_fine_classification():
     simplices, masses, sites, psi = random_case(3, 12, seed=5, n=2)
     diagram = LaguerreDiagram(simplices, masses, sites, psi)
-    fine, fine_masses = refine(simplices, masses, 10)
+    fine, fine_masses = refine(simplices, masses, 12)
     centroid = fine.mean(axis=1)
     power = squared_distances(centroid, sites) - psi
     sampled = np.bincount(power.argmin(axis=1), fine_masses, minlength=12)
-    # 5e4 small tetrahedra: a surface layer of a few percent is misplaced, most of it cancels
+    # 1e5 small tetrahedra: a surface layer of a few percent is misplaced, most of it cancels
     np.testing.assert_allclose(diagram.masses, sampled, atol=2e-3)
     np.testing.assert_allclose(diagram.masses.sum(), 1.0, rtol=1e-13)
     # least power distance minus |x|^2 is concave: the centroid bounds its mean above, the vertices below

@@ -6,7 +6,7 @@ from wassflow.laguerre import quantize, stratified_points
 
 
 def test_constant_in_2d():
-    """m W2^2: .1604 for the ideal hexagons, 1/6 for squares; .17 is known to be reached, and the rim adds some."""
+    """m W2^2: .1604 for ideal hexagons, 1/6 for squares; .17 is known to be reached, the rim adds some."""
     simplices = square(4)
     q = quantize(simplices, np.full(32, 1 / 32), 900, steps=15)
     assert 0.1604 < 900 * q.transport.value**2 < 0.175

@@ -1,9 +1,10 @@
-"""Regularised Newton ascent of the Kantorovich dual: slower than damped Newton, but it needs no start with full cells.
+"""Regularised Newton ascent of the Kantorovich dual: slower than damped Newton, but it needs no start with
+full cells.
 
-The dual g(psi) = sum_i nu_i psi_i + int min_i (|x - y_i|^2 - psi_i) dmu is concave with continuous gradient nu - M(psi)
-and generalised Hessian -L, L the Laplacian of the facets. Empty cells and disconnected supports only make L
-singular, so steps (L + t D) p = nu - M, D = diag(nu) / length^2, with t steered as in Levenberg and Marquardt, climb from
-anywhere. Used where the damped Newton iteration stops short.
+The dual g(psi) = sum_i nu_i psi_i + int min_i (|x - y_i|^2 - psi_i) dmu is concave with continuous gradient
+nu - M(psi) and generalised Hessian -L, L the Laplacian of the facets. Empty cells and disconnected supports
+only make L singular, so steps (L + t D) p = nu - M, D = diag(nu) / length^2, with t steered as in Levenberg
+and Marquardt, climb from anywhere. Used where the damped Newton iteration stops short.
 """
 
 from __future__ import annotations

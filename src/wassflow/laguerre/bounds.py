@@ -1,9 +1,10 @@
 """Certified bounds on W2^2 from the cells of any potential.
 
 Lower: Kantorovich duality, sum_i nu_i psi_i + int min_i (|x - y_i|^2 - psi_i) dmu <= W2^2 for every psi.
-Upper: an explicit plan. Send cell i to site i, then let the share f_ij of cell i, taken evenly from all of it, go to
-site j instead; this costs e_ij = |y_j - y_i|^2 - 2 (b_i - y_i).(y_j - y_i) - psi_j + psi_i >= 0 per mass above the
-dual value, b_i the barycentre of cell i. It is a plan as long as no cell sends more than it holds.
+Upper: an explicit plan. Send cell i to site i, then let the share f_ij of cell i, taken evenly from all of
+it, go to site j instead; this costs e_ij = |y_j - y_i|^2 - 2 (b_i - y_i).(y_j - y_i) - psi_j + psi_i >= 0
+per mass above the dual value, b_i the barycentre of cell i. It is a plan as long as no cell sends more than
+it holds.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from wassflow.laguerre.cells import Cells, Seeds
 from wassflow.laguerre.geometry import Array
 
+Indices = NDArray[np.integer]
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -28,8 +31,8 @@ class Bracket:
     rounding: float
 
 
-def _match_along_order(excess: Array) -> tuple[Array, Array, Array]:
-    """Match surpluses to deficits of ``excess`` (sum about 0) in the order of the sites: (from, to, amount)."""
+def _match_along_order(excess: Array) -> tuple[Indices, Indices, Array]:
+    """Match surpluses of ``excess`` (sum about 0) to deficits along the order: (from, to, amount)."""
     give = np.flatnonzero(excess > 0.0)
     take = np.flatnonzero(excess < 0.0)
     if give.size == 0 or take.size == 0:
@@ -45,7 +48,7 @@ def _match_along_order(excess: Array) -> tuple[Array, Array, Array]:
     return source, target, amount
 
 
-def _rerouting_cost(seeds: Seeds, cells: Cells, psi: Array, i: Array, j: Array) -> Array:
+def _rerouting_cost(seeds: Seeds, cells: Cells, psi: Array, i: Indices, j: Indices) -> Array:
     """Return e_ij (n,), clipped at zero (it is nonnegative up to rounding)."""
     step = seeds.difference(i, j)
     cost = np.einsum("nd,nd->n", step, step - 2.0 * cells.displacement[i]) - (psi[j] - psi[i])
@@ -58,8 +61,9 @@ def bracket(
     """Bound W2^2 between the source behind ``cells`` and sum_i weights_i delta_{y_i}, both of mass one.
 
     ``flow_potential`` (m,) solves (Laplacian of the facets) p = weights - masses, as a Newton step does;
-    cell i sends graph_ij (p_j - p_i) to its neighbour j where this is positive. What it leaves unbalanced, and
-    what it cannot carry because a cell would send more than it has, is matched along the order of the sites.
+    cell i sends graph_ij (p_j - p_i) to its neighbour j where this is positive. What it leaves unbalanced,
+    and what it cannot carry because a cell would send more than it has, is matched along the order of the
+    sites.
     """
     residual = weights - cells.mass
     dual = float(np.sum(cells.second) + psi @ residual)

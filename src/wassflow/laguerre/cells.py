@@ -28,8 +28,8 @@ class Seeds:
     def around(cls, source: Source, positions: Array) -> Seeds:
         """Collect the images of ``positions`` under ``source.period`` that can meet the source.
 
-        On a torus the image of y nearest to x differs from x by at most half a period on each axis, so an image
-        counts only if its box of half a period meets the bounding box of the source.
+        On a torus the image of y nearest to x differs from x by at most half a period on each axis, so an
+        image counts only if its box of half a period meets the bounding box of the source.
         """
         m, d = positions.shape
         images, owner = positions, np.arange(m, dtype=np.int32)
@@ -73,7 +73,7 @@ class Seeds:
 
 @dataclass(frozen=True)
 class Pieces:
-    """Laguerre cells cut by the simplices, in 2D: ``vertices[offsets[k]:offsets[k+1]]`` is the k-th convex polygon."""
+    """Cells cut by the triangles: ``vertices[offsets[k]:offsets[k + 1]]`` is the k-th convex polygon."""
 
     vertices: Array
     offsets: NDArray[np.int64]
@@ -112,29 +112,39 @@ class Cells:
 def measure_cells(
     source: Source, seeds: Seeds, psi: Array, certify: bool = False, collect: bool = False
 ) -> Cells:
-    """Return masses, first moments int (x - y), second moments int |x - y|^2 and facets of the Laguerre cells.
+    """Return masses, first moments int (x - y), second moments int |x - y|^2 and facets of the Laguerre
+    cells.
 
-    Cell i holds the points where |x - y_i|^2 - psi_i is least. ``certify`` adds the excess of the claimed least
-    power distance over the true one at the vertices of the pieces (an integral); ``collect`` keeps the polygons.
+    Cell i holds the points where |x - y_i|^2 - psi_i is least. ``certify`` adds the excess of the claimed
+    least power distance over the true one at the vertices of the pieces (an integral); ``collect`` keeps the
+    polygons.
     """
     simplices, density, boxes = source.kernel_arrays
     powers = np.ascontiguousarray(psi[seeds.owner])
     low = np.minimum(seeds.images.min(axis=0), source.bounds[0])
     high = np.maximum(seeds.images.max(axis=0), source.bounds[1])
     scale = float(np.sum((high - low) ** 2)) + float(np.max(np.abs(powers)))
-    arguments = (
-        simplices,
-        density,
-        boxes,
-        seeds.images,
-        powers,
-        seeds.owner,
-        seeds.size,
-        1e-14 * scale,
-        certify,
-    )
+    tolerance = 1e-14 * scale
     if source.dim == 3:
-        return Cells(*cells3d.integrate(*arguments), None)
-    out = cells2d.integrate(*arguments, collect)
-    pieces = Pieces(out[8], out[9], out[10], source.active[out[11]].astype(np.int32)) if collect else None
-    return Cells(*out[:8], pieces)
+        out = cells3d.integrate(
+            simplices, density, boxes, seeds.images, powers, seeds.owner, seeds.size, tolerance, certify
+        )
+    else:
+        out = cells2d.integrate(
+            simplices,
+            density,
+            boxes,
+            seeds.images,
+            powers,
+            seeds.owner,
+            seeds.size,
+            tolerance,
+            certify,
+            collect,
+        )
+    mass, first, second, rows, columns, weights, defect, excess = out[:8]
+    pieces = None
+    if collect and source.dim == 2:
+        vertices, offsets, site, simplex = out[8:]
+        pieces = Pieces(vertices, offsets, site, source.active[simplex].astype(np.int32))
+    return Cells(mass, first, second, rows, columns, weights, defect, excess, pieces)

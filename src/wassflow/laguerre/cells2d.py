@@ -1,11 +1,11 @@
 """Laguerre cells cut with a triangle mesh: exact masses, moments and facets, in one recursion.
 
 A box hierarchy over the triangles is walked from the root with the list of seeds that can still be nearest
-somewhere in the box; a seed leaves the list when the seed nearest to the centre beats it on the whole box. The
-difference of two power distances is affine, so this test is exact for any potential: no model of psi and no
-tree over the seeds is needed. A triangle with a long list is bisected; with a short list every seed of the list
-clips it by its bisectors. Half-planes always come from the pair of seeds, never from the direction of a computed
-edge, so that co-circular seeds (zero-length edges) lose no area.
+somewhere in the box; a seed leaves the list when the seed nearest to the centre beats it on the whole box.
+The difference of two power distances is affine, so this test is exact for any potential: no model of psi and
+no tree over the seeds is needed. A triangle with a long list is bisected; with a short list every seed of
+the list clips it by its bisectors. Half-planes always come from the pair of seeds, never from the direction
+of a computed edge, so that co-circular seeds (zero-length edges) lose no area.
 """
 
 import math
@@ -13,8 +13,8 @@ import math
 import numpy as np
 from numba import njit
 
-# Longest list that is clipped directly (12 to 24 do equally well at 1e5 seeds), and when to stop bisecting although the
-# list stays long: more than that many cells really meet in one point.
+# Longest list that is clipped directly (12 to 24 do equally well at 1e5 seeds), and when to stop bisecting
+# although the list stays long: more than that many cells really meet in one point.
 LONGEST_LIST = 20
 DEEPEST = 48
 
@@ -59,11 +59,12 @@ def _clip(px, py, label, cur, n, ax, ay, b, new, h):
 def integrate(triangles, density, boxes, sites, psi, owner, size, tol, certify, collect):
     """Integrate over the pieces (cell of a site) x (triangle).
 
-    ``triangles`` (ns, 3, 2) are in the order of the leaves of ``boxes`` (2P, 4), a heap of (centre, half width), half
-    width negative for an empty node; ``sites`` (M, 2), ``psi`` (M,) hold all images, ``owner`` (M,) the site of each.
-    Returns mass (size,), first (size, 2) = int (x - y), second (size,) = int |x - y|^2, facets (rows, columns,
-    int density / (2 |y_i - y_j|)), (tiling defect, excess) as masses and mass x squared length, and, if
-    ``collect``, the polygons (vertices, offsets, site, triangle).
+    ``triangles`` (ns, 3, 2) are in the order of the leaves of ``boxes`` (2P, 4), a heap of (centre, half
+    width), half width negative for an empty node; ``sites`` (M, 2), ``psi`` (M,) hold all images, ``owner``
+    (M,) the site of each.
+    Returns mass (size,), first (size, 2) = int (x - y), second (size,) = int |x - y|^2, facets (rows,
+    columns, int density / (2 |y_i - y_j|)), (tiling defect, excess) as masses and mass x squared length,
+    and, if ``collect``, the polygons (vertices, offsets, site, triangle).
     """
     count = sites.shape[0]
     leaves = boxes.shape[0] // 2
@@ -220,7 +221,8 @@ def integrate(triangles, density, boxes, sites, psi, owner, size, tol, certify, 
                     t += 1
             n = t - e
             if n <= 4 * LONGEST_LIST:
-                # nearest at the centroid first, and away with a seed that one before it beats on all of the piece
+                # nearest at the centroid first, and away with a seed that one before it beats on all of the
+                # piece
                 n = 0
                 for k in range(e, t):
                     p = power[k]

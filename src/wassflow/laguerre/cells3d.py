@@ -1,9 +1,9 @@
 """Laguerre cells cut with a mesh of tetrahedra: the recursion of :mod:`wassflow.laguerre.cells2d` in 3D.
 
-A piece is a simple polyhedron (three edges at every vertex) held as half-edges 4 v + slot; a cut relinks it by walking
-its faces (Powell and Abel, J. Comput. Phys. 297, 2015). Which vertices go is decided by the sign of the difference
-of two power distances, so that the links stay those of a polyhedron whatever rounding does, and a face knows
-the seed behind it.
+A piece is a simple polyhedron (three edges at every vertex) held as half-edges 4 v + slot; a cut relinks it
+by walking its faces (Powell and Abel, J. Comput. Phys. 297, 2015). Which vertices go is decided by the sign
+of the difference of two power distances, so that the links stay those of a polyhedron whatever rounding
+does, and a face knows the seed behind it.
 """
 
 import math
@@ -83,7 +83,7 @@ def _clip(pos, twin, face, nv, ax, ay, az, b, new, h):
 
 @njit(cache=True, error_model="numpy")
 def _nearest(sites, psi, arena, power, s, e, cx, cy, cz):
-    """Fill ``power`` with the power distances from a point to the list; return the nearest seed and its own."""
+    """Fill ``power`` with the power distances from a point to the list; return the nearest and its."""
     best = np.inf
     near = arena[s]
     for k in range(s, e):
@@ -101,9 +101,11 @@ def _nearest(sites, psi, arena, power, s, e, cx, cy, cz):
 
 @njit(cache=True, error_model="numpy")
 def integrate(tetrahedra, density, boxes, sites, psi, owner, size, tol, certify):
-    """Integrate over the pieces (cell of a site) x (tetrahedron); see :func:`wassflow.laguerre.cells2d.integrate`.
+    """Integrate over the pieces (cell of a site) x (tetrahedron); see
+    :func:`wassflow.laguerre.cells2d.integrate`.
 
-    Returns mass (size,), first (size, 3), second (size,), facets (rows, columns, weights), tiling defect, excess.
+    Returns mass (size,), first (size, 3), second (size,), facets (rows, columns, weights), tiling defect,
+    excess.
     """
     count = sites.shape[0]
     leaves = boxes.shape[0] // 2
@@ -235,7 +237,8 @@ def integrate(tetrahedra, density, boxes, sites, psi, owner, size, tol, certify)
                     t += 1
             n = t - e
             if n <= 4 * LONGEST_LIST:
-                # nearest at the centroid first, and away with a seed that one before it beats on all of the piece
+                # nearest at the centroid first, and away with a seed that one before it beats on all of the
+                # piece
                 n = 0
                 for k in range(e, t):
                     p_k = power[k]
@@ -290,7 +293,7 @@ def integrate(tetrahedra, density, boxes, sites, psi, owner, size, tol, certify)
                         tet_stack[ttop + 1, k, c] = z[k, c] + o[c]
                     tet_stack[ttop, p, c] = middle
                     tet_stack[ttop + 1, q, c] = middle
-                for half in range(2):
+                for _ in range(2):
                     tet_start[ttop] = e
                     tet_end[ttop] = t
                     tet_depth[ttop] = depth + 1

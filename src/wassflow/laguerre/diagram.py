@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wassflow.arguments import as_points, as_vector, as_weights
 from wassflow.laguerre.arguments import as_period, as_simplices
-from wassflow.laguerre.cells import Seeds, measure_cells
+from wassflow.laguerre.cells import Pieces, Seeds, measure_cells
 from wassflow.laguerre.geometry import Array
 from wassflow.laguerre.source import Source
 
@@ -17,8 +17,8 @@ class LaguerreDiagram:
 
     Attributes:
         masses: (m,) mass of each cell.
-        barycentres: (m, d) barycentre of each cell in the image next to its site; the site itself if it is empty.
-        costs: (m,) int |x - y_i|^2 over each cell.
+        barycentres: (m, d) barycentre of each cell in the image next to its site; the site itself if it is
+        empty. costs: (m,) int |x - y_i|^2 over each cell.
         facets: (rows, columns, weights) with int density / (2 |y_i - y_j|) over the facets, i < j, unsummed.
         tiling_defect: mass by which the pieces fail to tile the simplices (rounding).
 
@@ -96,7 +96,7 @@ class LaguerreDiagram:
         pieces = self._in_plane()
         return np.split(pieces.vertices + self._centre, pieces.offsets[1:-1])
 
-    def _in_plane(self):  # type: ignore[no-untyped-def]
+    def _in_plane(self) -> Pieces:
         if self._pieces is None:
             raise ValueError(f"polygons exist for dimension 2, found dimension {self.dim}")
         return self._pieces

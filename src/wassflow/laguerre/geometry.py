@@ -20,7 +20,7 @@ def simplex_volumes(simplices: Array) -> Array:
 
 
 def morton_order(points: Array) -> NDArray[np.int64]:
-    """Return the order of points (n, d) along a Morton curve, so that neighbours in space are near in memory."""
+    """Return the order of points (n, d) along a Morton curve: near in space, near in memory."""
     n, d = points.shape
     if n == 0:
         return np.zeros(0, dtype=np.int64)

@@ -1,4 +1,7 @@
-"""Damped Newton iteration for the Kantorovich potential (Kitagawa, Merigot and Thibert, JEMS 21, 2019, Algorithm 1)."""
+"""Damped Newton iteration for the Kantorovich potential.
+
+Kitagawa, Merigot and Thibert, J. Eur. Math. Soc. 21 (2019), Algorithm 1.
+"""
 
 from __future__ import annotations
 
@@ -57,10 +60,11 @@ def solve_newton(
     cells: Cells | None = None,
     longest: int = 200,
 ) -> NewtonState:
-    """Iterate from ``psi``, whose cells must all have mass, until ``done(state)``, no progress, or the deadline.
+    """Iterate from ``psi``, whose cells must all have mass, until ``done(state)``, no progress, or the
+    deadline.
 
-    A step is halved until no cell falls below half of what it had (relative to its weight, at most half of the
-    weight) and the residual drops by the Armijo share of the paper.
+    A step is halved until no cell falls below half of what it had (relative to its weight, at most half of
+    the weight) and the residual drops by the Armijo share of the paper.
     """
     if cells is None:
         cells = measure_cells(source, seeds, psi)

@@ -1,4 +1,4 @@
-"""Quantisation: m points of equal mass with nearly the least W2 to a density, by Lloyd steps on Laguerre cells."""
+"""Quantisation: m points of equal mass with nearly the least W2 to a density, by Lloyd steps."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def _halve(simplices: Array) -> Array:
 def stratified_points(simplices: Array, masses: Array, m: int, seed: int = 0) -> Array:
     """Return m points (m, d), one in each of m pieces of equal mass along a Morton curve.
 
-    Simplices that hold more than half a point are bisected first; a point is uniform in its (part of a) simplex.
+    Simplices that hold more than half a point are bisected first; a point is uniform in its (part of a)
+    simplex.
     """
     rng = np.random.default_rng(seed)
     keep = masses > 0.0
@@ -88,7 +89,8 @@ def quantize(
     Raises:
         ValueError: naming the argument that is wrong.
 
-    Source: Merigot, Santambrogio and Sarrazin, NeurIPS 2021, on Lloyd steps with Laguerre cells of equal mass.
+    Source: Merigot, Santambrogio and Sarrazin, NeurIPS 2021, on Lloyd steps with Laguerre cells of equal
+    mass.
 
     >>> import numpy as np
     >>> square = np.array([[[0, 0], [1, 0], [1, 1]], [[0, 0], [1, 1], [0, 1.0]]])

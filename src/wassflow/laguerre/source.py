@@ -104,7 +104,8 @@ class Source:
         return float(np.median(self.volumes[self.volumes > 0.0]) ** (1.0 / self.dim))
 
     def smoothed(self, length: float) -> Source:
-        """Return the source after diffusion over ``length``: (V + length^2 K) rho = masses, positive everywhere.
+        """Return the source after diffusion over ``length``: (V + length^2 K) rho = masses, positive
+        everywhere.
 
         The resolvent of the graph Laplacian K keeps mass and sign and has exponential tails; a floor of
         1e-10 of the mean density keeps the far tail away from the tolerance of the solver.

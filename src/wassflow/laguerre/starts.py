@@ -1,8 +1,8 @@
 """Potentials to start from, and the continuation in smoothed densities for sources with voids.
 
-Newton's method needs a start whose cells all carry mass. Where the source has voids no simple start has that, so the
-source is first smoothed (a diffusion, positive everywhere) as little as one of the starts needs; the smoothing then
-goes to zero in steps taken as large as the cells allow.
+Newton's method needs a start whose cells all carry mass. Where the source has voids no simple start has
+that, so the source is first smoothed (a diffusion, positive everywhere) as little as one of the starts
+needs; the smoothing then goes to zero in steps taken as large as the cells allow.
 """
 
 from __future__ import annotations

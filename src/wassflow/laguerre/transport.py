@@ -16,7 +16,7 @@ from wassflow.arguments import as_points, as_weights
 from wassflow.errors import WassflowError
 from wassflow.laguerre.arguments import as_period, as_simplices
 from wassflow.laguerre.bounds import EPS, bracket
-from wassflow.laguerre.cells import Cells, Seeds
+from wassflow.laguerre.cells import Cells, Seeds, measure_cells
 from wassflow.laguerre.geometry import Array, morton_order
 from wassflow.laguerre.newton import Deadline, NewtonState
 from wassflow.laguerre.source import Source
@@ -27,9 +27,10 @@ from wassflow.laguerre.starts import solve_with_continuation, starting_potential
 class SemidiscreteTransport:
     """Result of :func:`semidiscrete_transport`: ``lower <= W2 <= upper``.
 
-    ``potential`` (m,) belongs to the sites as given (those without weight too) and proves ``lower``: the Laguerre
-    cell of site i holds the points x where |x - y_i|^2 - potential_i is least. ``masses`` (m,) are the masses of
-    these cells, equal to the weights when ``converged`` up to what the width of the bracket shows.
+    ``potential`` (m,) belongs to the sites as given (those without weight too) and proves ``lower``: the
+    Laguerre cell of site i holds the points x where |x - y_i|^2 - potential_i is least. ``masses`` (m,) are
+    the masses of these cells, equal to the weights when ``converged`` up to what the width of the bracket
+    shows.
     """
 
     lower: float
@@ -48,7 +49,7 @@ class SemidiscreteTransport:
 
 @dataclass(frozen=True)
 class _Problem:
-    """The problem in its own units: both means at the origin (no period), extent about one, both masses one."""
+    """The problem in its own units: means at the origin (no period), extent about one, masses one."""
 
     source: Source
     seeds: Seeds
@@ -74,7 +75,7 @@ def _unit_masses(name: str, masses: Array) -> tuple[Array, float, float]:
 
 
 def _merge(positions: Array, near: float) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
-    """Group equal sites, and sites within ``near``: (group of each site, representatives, largest distance)."""
+    """Group sites within ``near``: (group of each site, representatives, largest distance moved)."""
     order = np.lexsort(positions.T)
     new = np.append(True, np.any(positions[order][1:] != positions[order][:-1], axis=1))
     group = np.empty(len(positions), dtype=np.int64)
@@ -136,7 +137,8 @@ def _prepare(simplices: Array, masses: Array, sites: Array, weights: Array, peri
     distinct = y[kept][representative]
     merged = np.bincount(label, weights[kept])
     source = Source.from_arrays(x, masses, period / length)
-    # seeds in Morton order: neighbours in space are neighbours in memory, and the fallback plan follows the order
+    # seeds in Morton order: neighbours in space are neighbours in memory, and the fallback plan follows the
+    # order
     order = morton_order(distinct)
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
@@ -189,8 +191,14 @@ class _BestBracket:
         lower, upper = self.on_distance()
         return upper - lower <= self.rtol * upper or self.upper - self.lower <= 3.0 * self.rounding
 
+    def certify(self) -> None:
+        """Take off the lower bound by how much any piece misses its least power distance."""
+        problem = self.problem
+        cells = measure_cells(problem.source, problem.seeds, self.psi, certify=True)
+        self.lower = max(self.lower - cells.excess, 0.0)
+
     def on_distance(self) -> tuple[float, float]:
-        """Return the bracket of W2 in original units, masses one, widened by the rounding of the coordinates."""
+        """Return the bracket of W2 in original units, masses one, widened by coordinate rounding."""
         problem = self.problem
         square = problem.length**2
         lower = math.sqrt(max(square * self.lower + problem.shift_square, 0.0))
@@ -212,7 +220,8 @@ def semidiscrete_transport(
     """Bracket W2 between a piecewise constant density on simplices and weighted sites.
 
     Args:
-        simplices: (ns, d + 1, d) vertices, d = 2 or 3; may be any set of simplices that do not overlap. Simplices
+        simplices: (ns, d + 1, d) vertices, d = 2 or 3; may be any set of simplices that do not overlap.
+        Simplices
             without mass are welcome where the density has voids: the continuation spreads over them.
         masses: (ns,) mass of each simplex, spread evenly over it.
         sites: (m, d) points; they may coincide, lie outside the support, or carry no weight.
@@ -225,8 +234,9 @@ def semidiscrete_transport(
     Raises:
         ValueError: naming the argument that is wrong.
 
-    Source: damped Newton of Kitagawa, Merigot and Thibert (J. Eur. Math. Soc. 21, 2019); the bounds are those of
-    :mod:`wassflow.laguerre.bounds`, widened by a rounding estimate of 16 units in the last place of every term.
+    Source: damped Newton of Kitagawa, Merigot and Thibert (J. Eur. Math. Soc. 21, 2019); the bounds are
+    those of :mod:`wassflow.laguerre.bounds`, widened by a rounding estimate of 16 units in the last place of
+    every term.
 
     >>> import numpy as np
     >>> square = np.array([[[0, 0], [1, 0], [1, 1]], [[0, 0], [1, 1], [0, 1.0]]])
@@ -260,6 +270,7 @@ def semidiscrete_transport(
     )
     if best.cells is None:
         raise WassflowError("no potential was evaluated")
+    best.certify()
     lower, upper = best.on_distance()
     size = math.sqrt(scale) * math.sqrt(total)
     return SemidiscreteTransport(
@@ -284,7 +295,7 @@ def _original_masses(problem: _Problem, cells: Cells, weights: Array) -> Array:
 
 
 def _original_potential(problem: _Problem, psi: Array, sites: Array) -> Array:
-    """Return the potential of the sites as given, in their units; a site without weight gets an empty cell."""
+    """Return the potential of the sites as given, in their units; without weight the cell is empty."""
     y = problem.seeds.positions
     plain = not np.any(np.isfinite(problem.source.period))
     scaled = problem.length**2 * psi + (2.0 * problem.length * (y @ problem.shift) if plain else 0.0)
