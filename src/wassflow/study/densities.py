@@ -11,40 +11,51 @@ from wassflow.measure import MeshDensity
 from wassflow.transport import Bracket, wasserstein2
 from wassflow.transport.nearby import nearby_densities
 
-# A bracket of this relative width says enough about an error; narrower ones cost much more.
-_WIDTH = 0.3
 # Nested: the volumes of the fine cells in each coarse cell add up to it, relatively.
 _SAME_VOLUME = 1e-9
 
 
-def density_distance(fine: MeshDensity, coarse: MeshDensity, domain: Domain) -> Bracket:
-    """Bracket W2 between two densities, the second on the same or a coarser mesh.
+def density_distance(fine: MeshDensity, coarse: MeshDensity, domain: Domain, width: float = 0.3) -> Bracket:
+    """Bracket W2 between two densities, the second on the same or a coarser mesh, to a relative ``width`` if
+    possible.
 
-    On the same or nested meshes by :func:`wassflow.transport.nearby.nearby_densities`, which resolves
-    distances far below the size of a cell; otherwise, or when that bracket is wide, by
-    :func:`wassflow.wasserstein2` too.
+    Cheap ways first: on the same or nested meshes :func:`wassflow.transport.nearby.nearby_densities`, which
+    resolves distances far below the size of a cell but fails where mass jumps over empty cells; then
+    transport between the cells as they are, without subdivision; last the semi-discrete engine of
+    :func:`wassflow.wasserstein2`.
     """
-    near = None
+    found = _nearby(fine, coarse)
+    if found is not None and found.relative_width <= width:
+        return found
+    for engine in ("discrete", None):
+        other = wasserstein2(fine, coarse, domain=domain, rtol=0.2 * width, engine=engine)
+        found = other if found is None else _both(other, found)
+        if found.relative_width <= width:
+            break
+    return found
+
+
+def _nearby(fine: MeshDensity, coarse: MeshDensity) -> Bracket | None:
+    """The bracket of nearby densities, if the meshes are nested and it exists."""
     if coarse.mesh is fine.mesh:
-        near = nearby_densities(fine, coarse)
-    else:
-        parents = containing_cells(coarse.mesh, fine.mesh)
-        volumes = fine.mesh.volumes[: fine.mesh.num_owned]
-        held = np.bincount(parents, volumes, minlength=coarse.mesh.num_owned)
-        whole = coarse.mesh.volumes[: coarse.mesh.num_owned]
-        if np.all(np.abs(held - whole) <= _SAME_VOLUME * whole):
-            near = nearby_densities(fine, MeshDensity(fine.mesh, coarse.densities[parents] * volumes))
-    if near is not None and near.relative_width <= _WIDTH:
-        return near
-    found = wasserstein2(fine, coarse, domain=domain, rtol=0.05)
-    if near is None:
-        return found
-    lower, upper = max(near.lower, found.lower), min(near.upper, found.upper)
-    # Both brackets hold W2: an empty intersection can only be rounding, and the wider statement is kept.
+        return nearby_densities(fine, coarse)
+    parents = containing_cells(coarse.mesh, fine.mesh)
+    volumes = fine.mesh.volumes[: fine.mesh.num_owned]
+    held = np.bincount(parents, volumes, minlength=coarse.mesh.num_owned)
+    whole = coarse.mesh.volumes[: coarse.mesh.num_owned]
+    if np.any(np.abs(held - whole) > _SAME_VOLUME * whole):
+        return None
+    return nearby_densities(fine, MeshDensity(fine.mesh, coarse.densities[parents] * volumes))
+
+
+def _both(first: Bracket, second: Bracket) -> Bracket:
+    """What two brackets of the same distance say together; the value of the narrower one, if possible."""
+    lower, upper = max(first.lower, second.lower), min(first.upper, second.upper)
+    narrow = min(first, second, key=lambda bracket: bracket.width)
+    # Both hold the distance: an empty intersection can only be rounding.
     if lower > upper:
-        return found
-    value = float(np.clip(near.value, lower, upper))
-    return Bracket(lower, upper, f"{near.method}; {found.method}", value=value)
+        return narrow
+    return Bracket(lower, upper, narrow.method, value=float(np.clip(narrow.value, lower, upper)))
 
 
 def containing_cells(coarse: Any, fine: Any) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ import time as clock
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from mpi4py import MPI
@@ -160,7 +160,7 @@ def mesh_refinement(
     levels: int | Sequence[int | Sequence[int]] = 4,
     times: Sequence[float] | None = None,
     cell: str | None = None,
-    reference: Literal["exact", "finest"] | None = None,
+    reference: str | None = None,
     progress: bool = False,
     **flow: Any,
 ) -> MeshRefinement:
@@ -274,6 +274,7 @@ def _exact_reference(
     case: Case, density: MeshDensity, t: float, cells: tuple[int, ...], kind: str
 ) -> _Reference:
     exact = case.exact
+    assert exact is not None
     energy, moment = exact.energy(t), exact.moment(t)
     if exact.singular_mass(t) == 0.0:
         projected = MeshDensity.from_function(density.mesh, lambda u: exact.density(t, u), mass=case.mass)
