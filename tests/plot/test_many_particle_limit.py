@@ -134,7 +134,7 @@ def test_without_a_fit_the_legend_says_why(plane):
     ax = new_figure(4.0, 3.0).add_subplot()
     convergence(ax, result, 1.0)
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels[0] == "iid start: too few points above the floor to fit"
+    assert labels[0] == "iid start: hidden by the floor"
     assert len(labels) == 3
 
 

@@ -125,7 +125,7 @@ def _method(ax: Axes, result: Any, method: str, time: float, ms: Array) -> list[
     if fitted:
         used = np.array([min(fit.used), max(fit.used)], dtype=np.float64)
         ax.plot(used, fit.constant * used**fit.exponent, color=colour, linewidth=1.3, zorder=3)
-    label = exponent_text(fit) if fitted else "too few points above the floor to fit"
+    label = exponent_text(fit) if fitted else "hidden by the floor"
     line = {"linestyle": "-" if fitted else "none", "linewidth": 1.3, "marker": marker, **_MEAN}
     handles = [Line2D([], [], color=colour, label=f"{METHOD_NAMES[method]}: {label}", **line)]
     law = result.laws.get((method, time))
