@@ -56,6 +56,8 @@ class Bracket:
     potential: Potential | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        for name in ("lower", "upper", "value", "rounding"):
+            object.__setattr__(self, name, float(getattr(self, name)))
         if not 0.0 <= self.lower <= self.upper < np.inf:
             raise ValueError(
                 f"a bracket needs 0 <= lower <= upper < inf, found [{self.lower}, {self.upper}] "

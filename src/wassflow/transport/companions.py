@@ -11,6 +11,7 @@ from wassflow.arguments import as_integer, as_number
 from wassflow.domain import Domain
 from wassflow.transport.coarsening import barycentres, clusters
 from wassflow.transport.marginals import Measure, Problem, make_problem
+from wassflow.transport.plans import overlay
 from wassflow.transport.sandwich import Discretized, contracted
 
 #: atoms on a side beyond which the Sinkhorn divergence works on clusters: its matrices are dense
@@ -60,14 +61,8 @@ def sliced_wasserstein2(
 def _line_cost(x: np.ndarray, a: np.ndarray, y: np.ndarray, b: np.ndarray) -> float:
     """Return W2^2 between two measures on a line: the monotone plan."""
     i, j = np.argsort(x), np.argsort(y)
-    ends, other = np.cumsum(a[i]), np.cumsum(b[j])
-    cuts = np.sort(np.concatenate([ends[:-1], other[:-1]]))
-    cuts = np.concatenate([[0.0], cuts, [1.0]])
-    masses = np.diff(cuts)
-    middle = cuts[:-1] + 0.5 * masses
-    left = x[i][np.minimum(np.searchsorted(ends, middle), len(x) - 1)]
-    right = y[j][np.minimum(np.searchsorted(other, middle), len(y) - 1)]
-    return float(masses @ (left - right) ** 2)
+    plan = overlay(a[i], b[j])
+    return float(plan.masses @ (x[i][plan.rows] - y[j][plan.columns]) ** 2)
 
 
 def sinkhorn_divergence(

@@ -8,7 +8,7 @@ all pairs, the upper one on a plan whose marginals have been repaired.
 
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import ot
@@ -38,6 +38,7 @@ class DiscreteSolution:
         plan: a plan with the right marginals.
         rounding: estimate of the rounding error of either bound.
         rounds: linear programs solved on the finest level.
+        pace: seconds that the last of them took, over the square of the number of atoms.
     """
 
     lower: float
@@ -47,6 +48,7 @@ class DiscreteSolution:
     plan: Plan
     rounding: float
     rounds: int
+    pace: float = 0.0
 
 
 def solve_discrete(
@@ -68,10 +70,10 @@ def solve_discrete(
         deadline: value of ``time.monotonic()`` after which no further round is started.
     """
     if max(len(x), len(y)) > COARSEST:
-        start, plan = _from_coarser(x, a, y, b, period, gap, deadline)
+        start, plan, pace = _from_coarser(x, a, y, b, period, gap, deadline)
     else:
-        start, plan = np.zeros(len(y)), overlay(a, b)
-    return _generate_arcs(x, a, y, b, period, start, plan, gap, deadline)
+        start, plan, pace = np.zeros(len(y)), overlay(a, b), 0.0
+    return _generate_arcs(x, a, y, b, period, start, plan, gap, deadline, pace)
 
 
 def certificate(
@@ -108,8 +110,8 @@ def _bounds(
 
 def _from_coarser(
     x: Array, a: Array, y: Array, b: Array, period: Array, gap: float, deadline: float
-) -> tuple[Array, Plan]:
-    """Return a potential on y and a feasible plan from the solution between clusters."""
+) -> tuple[Array, Plan, float]:
+    """Return a potential on y, a feasible plan and the pace from the solution between clusters."""
     rows = clusters(x, a, max(COARSEST // 2, len(x) // COARSENING))
     columns = clusters(y, b, max(COARSEST // 2, len(y) // COARSENING))
     left, left_masses = barycentres(x, a, rows)
@@ -117,7 +119,7 @@ def _from_coarser(
     coarse = solve_discrete(left, left_masses, right, right_masses, period, max(gap, 1e-3), deadline)
     # the c-transform of the coarse potential is a potential everywhere
     _, second = cheapest(y, left, coarse.first, period, 1)
-    return second[:, 0], refined(coarse.plan, rows, a, columns, b)
+    return second[:, 0], refined(coarse.plan, rows, a, columns, b), coarse.pace
 
 
 def _generate_arcs(
@@ -130,6 +132,7 @@ def _generate_arcs(
     plan: Plan,
     gap: float,
     deadline: float,
+    pace: float,
 ) -> DiscreteSolution:
     n, k = len(x), len(y)
     plan = repaired(plan, a, b)
@@ -142,11 +145,15 @@ def _generate_arcs(
         back, _ = cheapest(y, x, best.first, period, FIRST_ARCS)
         arcs = np.unique(np.concatenate([_keys_out(to, k), _keys_in(back, k), plan.rows * k + plan.columns]))
     rounds = 0
-    while best.upper - best.lower > gap * best.upper and time.monotonic() < deadline:
+    size = float(n + k) ** 2
+    # the network simplex cannot be interrupted: start it only when its time, quadratic in the atoms, is there
+    while best.upper - best.lower > gap * best.upper and time.monotonic() + pace * size < deadline:
         rounds += 1
+        begun = time.monotonic()
         solved = _network_simplex(x, a, y, b, period, arcs, best)
         if solved is None:
             break
+        pace = (time.monotonic() - begun) / size
         second, plan = solved
         plan = repaired(plan, a, b)
         to, least = cheapest(x, y, second, period, LATER_ARCS)
@@ -159,7 +166,7 @@ def _generate_arcs(
         if dense or len(new) == 0 or not progress:
             break
         arcs = np.union1d(arcs, new)
-    return best
+    return replace(best, pace=pace)
 
 
 def _keys_out(to: Indices, k: int) -> Indices:

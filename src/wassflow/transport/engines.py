@@ -12,30 +12,35 @@ from wassflow.arguments import Array
 from wassflow.laguerre import LaguerreDiagram, semidiscrete_transport
 from wassflow.measure.simplex_quadrature import simplex_volumes
 from wassflow.transport.bounds import Bounds, NodeCoupling, root
-from wassflow.transport.coarsening import barycentres, clusters, spread
+from wassflow.transport.coarsening import barycentres, clusters
 from wassflow.transport.costs import cheapest
-from wassflow.transport.discrete import solve_discrete
+from wassflow.transport.discrete import EPS, solve_discrete
 from wassflow.transport.marginals import Atoms, Cells, Problem
-from wassflow.transport.plans import Plan, overlay, repaired
-from wassflow.transport.sandwich import Discretized, contracted, expanded
+from wassflow.transport.plans import Plan, overlay, refined, repaired
+from wassflow.transport.sandwich import Discretized, clustered, contracted, expanded
 
 #: atoms on a side up to which the discrete problem is solved to rounding (5 s at this size), not just to
 # ``rtol``
 EXACT_ATOMS = 10_000
-#: simplices a density may be split into before its centroids are handed to a solver, by dimension
-SITES = {2: 40_000, 3: 10_000}
+#: simplices that a density is split into at most, by dimension, when it is handed to the semi-discrete
+# engine as  atoms without a time limit (about 10 s); ten times as many are clustered
+SITES = {2: 10_000, 3: 3_000}
 #: atoms with less than this share of the mean mass are gathered onto their neighbours where that is harmless
-TINY = 1e-3
+TINY = 1e-4
 #: relative width below which more work is lost on rounding
 FINEST = 1e-10
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is wanted: relative width, when to stop, and whether plan and potentials are to be returned."""
+    """What is wanted: relative width, when to stop, and whether plan and potentials are to be returned.
+
+    ``enough`` is a larger width with which an engine is content when less costs much more work.
+    """
 
     rtol: float
     deadline: float
+    enough: float = 0.0
     plan: bool = False
     potential: bool = False
 
@@ -119,7 +124,7 @@ def semidiscrete(problem: Problem, density: Cells, points: Array, masses: Array,
         moved = root(float(masses[tiny] @ squares[:, 0]))
         rough = solve(points[heavy], gathered[heavy])
         lower, upper = max(rough.lower - moved, 0.0), rough.upper + moved
-        if upper - lower <= request.rtol * upper or request.expired:
+        if upper - lower <= max(request.rtol, request.enough) * upper or request.expired:
             potential = np.empty(len(points))
             potential[heavy] = rough.potential
             potential[tiny] = rough.potential[near[:, 0]]
@@ -181,45 +186,45 @@ def laguerre_plan(
 def density_to_density(problem: Problem, request: Request) -> Bounds:
     """Semi-discrete transport from mu to the centroids of nu (above) and to its vertices (below)."""
     mu, nu = problem.mu, problem.nu
-    sites = SITES[problem.dim]
+    # more time, finer cells
+    patience = 1.0 if request.remaining is None else float(np.clip(request.remaining / 20.0, 0.1, 30.0))
+    sites = int(SITES[problem.dim] * patience)
     count = wanted_simplices(problem, request, sites)
 
     def solve(atoms: Discretized) -> Solved:
-        inner = replace(request, rtol=0.1 * request.rtol, deadline=_halfway(request))
+        inner = replace(request, rtol=0.1 * request.rtol, enough=request.rtol, deadline=_halfway(request))
         return semidiscrete(problem, mu, atoms.points, atoms.masses, inner)
 
-    above = contracted(nu, count)
+    fine = contracted(nu, count)
+    above, label = clustered(fine, 10 * sites)
     one = solve(above)
-    upper_square = one.upper**2 + above.square
     radius = np.sqrt(above.square)
+    upper = min(root(one.upper**2 + above.square), one.upper + radius)
     bounds = Bounds(
         max(one.lower - radius, 0.0),
-        min(root(upper_square), one.upper + radius),
-        0.5 * (one.lower + one.upper),
+        upper,
+        min(0.5 * (one.lower + one.upper), upper),
         f"semi-discrete transport to {len(above.masses)} centroids",
     )
-    below = expanded(nu, count)
-    if not request.expired:
+    if above is fine and not request.expired:
+        below = expanded(nu, count)
         other = solve(below)
-        lower_square = other.lower**2 - below.square
-        estimate = root(0.5 * (upper_square + lower_square))
-        bounds = replace(
-            bounds,
-            estimate=estimate,
-            method=f"{bounds.method} above, to {len(below.masses)} vertices below",
-        ).improved(lower=root(lower_square))
+        lower = root(other.lower**2 - below.square)
+        estimate = root(0.5 * (upper**2 + lower**2))
+        method = f"{bounds.method} above, to {len(below.masses)} vertices below"
+        rounding = 16.0 * EPS * (upper**2 + below.square)
+        bounds = replace(bounds, estimate=estimate, method=method, rounding=rounding).improved(lower=lower)
     if not (request.plan or request.potential):
         return bounds
     nearest, transform = cheapest(mu.centroids, above.points, one.potential, problem.period, 1)
-    held = np.bincount(above.owner, weights=above.masses, minlength=len(nu.masses))
-    mean = np.bincount(above.owner, weights=above.masses * one.potential, minlength=len(nu.masses))
-    second = np.full(len(nu.masses), -np.inf)
-    second[held > 0.0] = mean[held > 0.0] / held[held > 0.0]
     coupling = None
     if request.plan:
         plan = laguerre_plan(problem, mu, above.points, one.potential, nearest[:, 0])
-        fixed = repaired(plan, above.masses, mu.masses)
-        coupling = between_nodes(problem, Plan(fixed.columns, above.owner[fixed.rows], fixed.masses))
+        plan = repaired(plan, above.masses, mu.masses)
+        if above is not fine:
+            plan = refined(plan, label, fine.masses, np.arange(len(mu.masses)), mu.masses)
+        coupling = between_nodes(problem, Plan(plan.columns, fine.owner[plan.rows], plan.masses))
+    second = _of_owners(nu, fine, one.potential[label])
     return replace(
         bounds, coupling=coupling, first=at_nodes(mu, transform[:, 0]), second=at_nodes(nu, second)
     )
@@ -275,39 +280,53 @@ def by_atoms(problem: Problem, request: Request, most: int = 20_000) -> Bounds:
 
 
 def _by_atoms_once(problem: Problem, request: Request, count: int, most: int) -> tuple[Bounds, int]:
-    above = [contracted(side, count) for side in (problem.mu, problem.nu)]
-    atoms = max(len(side.masses) for side in above)
-    moved = [np.sqrt(side.square) for side in above]
-    clustered = [side for side in range(2) if len(above[side].masses) > most]
-    for side in clustered:
-        fine = above[side]
-        label = clusters(fine.points, fine.masses, most)
-        centres, sums = barycentres(fine.points, fine.masses, label)
-        square = fine.square + spread(fine.points, fine.masses, label, centres)
-        above[side] = Discretized(centres, sums, square, label)
-        moved[side] = np.sqrt(square)
-    (x, a), (y, b) = ((side.points, side.masses) for side in above)
-    square = above[0].square + above[1].square
-    upper = solve_discrete(x, a, y, b, problem.period, 0.1 * request.rtol, request.deadline)
-    high = root(upper.upper + square)
-    low = max(root(upper.lower) - moved[0] - moved[1], 0.0)
-    name = f"discrete transport between {len(a)} x {len(b)} centroids"
-    bounds = Bounds(low, min(high, root(upper.upper) + moved[0] + moved[1]), high, name, upper.rounding)
-    if clustered or request.expired or square == 0.0:
+    fine = [contracted(side, count) for side in (problem.mu, problem.nu)]
+    atoms = max(len(side.masses) for side in fine)
+    (one, rows), (other, columns) = (clustered(side, most) for side in fine)
+    gap = 0.1 * request.rtol
+    upper = solve_discrete(
+        one.points, one.masses, other.points, other.masses, problem.period, gap, request.deadline
+    )
+    square = one.square + other.square
+    moved = root(one.square) + root(other.square)
+    high = min(root(upper.upper + square), root(upper.upper) + moved)
+    name = f"discrete transport between {len(one.masses)} x {len(other.masses)} centroids"
+    rounding = upper.rounding + 16.0 * EPS * high**2
+    bounds = Bounds(max(root(upper.lower) - moved, 0.0), high, high, name, rounding)
+    if request.plan or request.potential:
+        plan = refined(upper.plan, rows, fine[0].masses, columns, fine[1].masses)
+        plan = Plan(fine[0].owner[plan.rows], fine[1].owner[plan.columns], plan.masses)
+        bounds = replace(
+            bounds,
+            coupling=between_nodes(problem, plan) if request.plan else None,
+            first=at_nodes(problem.mu, _of_owners(problem.mu, fine[0], upper.first[rows])),
+            second=at_nodes(problem.nu, _of_owners(problem.nu, fine[1], upper.second[columns])),
+        )
+    if atoms > most or request.expired or square == 0.0:
         return bounds.improved(), atoms
-    below = [expanded(side, count) for side in (problem.mu, problem.nu)]
-    (x, a), (y, b) = ((side.points, side.masses) for side in below)
-    lower = solve_discrete(x, a, y, b, problem.period, 0.1 * request.rtol, request.deadline)
-    excess = below[0].square + below[1].square
+    (x, a), (y, b), excess = _vertices(problem, count)
+    lower = solve_discrete(x, a, y, b, problem.period, gap, request.deadline)
     low_square = lower.lower - excess
-    estimate = root(high**2 - square / (square + excess) * (high**2 - low_square))
     bounds = replace(
         bounds,
-        estimate=estimate,
-        rounding=max(upper.rounding, lower.rounding),
+        # the two gaps are as the two moments, to leading order
+        estimate=root(high**2 - square / (square + excess) * (high**2 - low_square)),
+        rounding=max(rounding, lower.rounding + 16.0 * EPS * (high**2 + excess)),
         method=f"{name} above, {len(a)} x {len(b)} vertices below",
     )
     return bounds.improved(lower=root(low_square)), atoms
+
+
+def _vertices(problem: Problem, count: int) -> tuple[tuple[Array, Array], tuple[Array, Array], float]:
+    one, other = expanded(problem.mu, count), expanded(problem.nu, count)
+    return (one.points, one.masses), (other.points, other.masses), one.square + other.square
+
+
+def _of_owners(side: Atoms | Cells, atoms: Discretized, values: Array) -> Array:
+    """Return the mean of values of atoms for each simplex they stand for, -inf for one without mass."""
+    held = np.bincount(atoms.owner, weights=atoms.masses, minlength=len(side.masses))
+    total = np.bincount(atoms.owner, weights=atoms.masses * values, minlength=len(side.masses))
+    return np.where(held > 0.0, total / np.where(held > 0.0, held, 1.0), -np.inf)
 
 
 # ---------------------------------------------------------------- what holds for all
@@ -318,7 +337,8 @@ def common_mass_bound(problem: Problem) -> float:
     mu, nu = problem.mu, problem.nu
     if not (isinstance(mu, Cells) and isinstance(nu, Cells) and np.array_equal(mu.simplices, nu.simplices)):
         return np.inf
-    moved = 0.5 * float(np.abs(mu.masses - nu.masses).sum())
+    # the masses themselves are rounded
+    moved = 0.5 * (1.0 + 4.0 * EPS) * float(np.abs(mu.masses - nu.masses).sum())
     held = mu.simplices[(mu.masses > 0.0) | (nu.masses > 0.0)].reshape(-1, problem.dim)
     return float(np.sqrt(moved) * np.linalg.norm(held.max(axis=0) - held.min(axis=0)))
 

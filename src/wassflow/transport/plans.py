@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from wassflow.arguments import Array
 
 Indices = NDArray[np.int64]
+EPS = float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True)
@@ -22,24 +24,66 @@ class Plan:
 def overlay(first: Array, second: Array) -> Plan:
     """Couple two lists of masses of the same sum monotonically in the order in which they are listed.
 
-    It is the north-west corner rule: at most n + k - 1 entries.
+    It is the north-west corner rule: at most n + k - 1 entries. Sums that differ by rounding are fine.
 
     >>> plan = overlay(np.array([0.5, 0.5]), np.array([0.25, 0.75]))
     >>> plan.rows.tolist(), plan.columns.tolist(), plan.masses.tolist()
     ([0, 0, 1], [0, 1, 1], [0.25, 0.25, 0.5])
     """
-    if len(first) == 0 or len(second) == 0:
-        empty = np.zeros(0, dtype=np.int64)
-        return Plan(empty, empty, np.zeros(0))
-    ends, other = np.cumsum(first), np.cumsum(second)
-    total = max(ends[-1], other[-1])
-    ends[-1] = other[-1] = total
-    cuts = np.unique(np.concatenate([[0.0], ends, other]))
-    masses = np.diff(cuts)
-    middle = cuts[:-1] + 0.5 * masses
-    rows = np.minimum(np.searchsorted(ends, middle), len(first) - 1)
-    columns = np.minimum(np.searchsorted(other, middle), len(second) - 1)
-    return Plan(rows.astype(np.int64), columns.astype(np.int64), masses)
+    return Plan(*_north_west(np.ascontiguousarray(first), np.ascontiguousarray(second)))
+
+
+@njit(cache=True)
+def _north_west(first, second):
+    """Walk along both lists; remainders are kept instead of cumulated sums, so that errors stay relative."""
+    n, k = first.size, second.size
+    rows = np.empty(n + k, dtype=np.int64)
+    columns = np.empty(n + k, dtype=np.int64)
+    masses = np.empty(n + k)
+    count = 0
+    if n == 0 or k == 0:
+        return rows[:0], columns[:0], masses[:0]
+    i, j, left, right = 0, 0, first[0], second[0]
+    while True:
+        # at the end of one list the other may have a rounding error left, or atoms lighter than that
+        if i == n - 1 and j < k - 1:
+            moved = right
+        elif j == k - 1 and i < n - 1:
+            moved = left
+        elif i == n - 1 and j == k - 1:
+            moved = max(left, right)
+        else:
+            moved = min(left, right)
+        if moved > 0.0:
+            rows[count], columns[count], masses[count] = i, j, moved
+            count += 1
+        left, right = max(left - moved, 0.0), max(right - moved, 0.0)
+        if i == n - 1 and j == k - 1:
+            break
+        if j == k - 1 or (i < n - 1 and left <= right):
+            i += 1
+            left = first[i]
+        else:
+            j += 1
+            right = second[j]
+    return rows[:count], columns[:count], masses[:count]
+
+
+@njit(cache=True)
+def _sums(index, values, size):
+    """Return the sums of values by index, compensated: an atom may have very many partners."""
+    total = np.zeros(size)
+    lost = np.zeros(size)
+    for entry in range(index.size):
+        i, value = index[entry], values[entry]
+        grown = total[i] + value
+        # the smaller of the two terms is the one that was rounded
+        if total[i] >= value:
+            lost[i] += (total[i] - grown) + value
+        else:
+            lost[i] += (value - grown) + total[i]
+        total[i] = grown
+    return total + lost
 
 
 def refined(coarse: Plan, rows: Indices, row_masses: Array, columns: Indices, column_masses: Array) -> Plan:
@@ -75,13 +119,16 @@ def repaired(plan: Plan, first: Array, second: Array) -> Plan:
     """
     masses = plan.masses.copy()
     for index, wanted in ((plan.rows, first), (plan.columns, second)):
-        sums = np.bincount(index, weights=masses, minlength=len(wanted))
+        sums = _sums(index, masses, len(wanted))
         factor = np.ones(len(wanted))
         over = sums > wanted
         factor[over] = wanted[over] / sums[over]
         masses *= factor[index]
-    left = np.maximum(first - np.bincount(plan.rows, weights=masses, minlength=len(first)), 0.0)
-    right = np.maximum(second - np.bincount(plan.columns, weights=masses, minlength=len(second)), 0.0)
+    left = first - _sums(plan.rows, masses, len(first))
+    right = second - _sums(plan.columns, masses, len(second))
+    # less than rounding is not missing
+    left[left <= 4.0 * EPS * first] = 0.0
+    right[right <= 4.0 * EPS * second] = 0.0
     missing, waiting = np.flatnonzero(left), np.flatnonzero(right)
     extra = overlay(left[missing], right[waiting])
     return Plan(

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from wassflow.arguments import Array
 from wassflow.measure.simplex_quadrature import bisected
+from wassflow.transport.coarsening import barycentres, clusters, spread
 from wassflow.transport.marginals import Atoms, Cells, merged
 
 
@@ -35,7 +36,7 @@ class Discretized:
     """Atoms in place of a measure: below or above it in the convex order.
 
     ``square`` is the absolute difference of the second moments; ``owner`` is the simplex or atom that each of
-    the atoms stands for (centroids only).
+    the atoms stands for (centroids that are not clustered only).
     """
 
     points: Array
@@ -64,6 +65,16 @@ def contracted(side: Atoms | Cells, count: int = 0) -> Discretized:
     simplices, masses, owner = subdivided(side, count)
     parts = Cells(simplices, masses, owner, 0)
     return Discretized(parts.centroids, masses, float(masses @ parts.inertia), owner)
+
+
+def clustered(atoms: Discretized, most: int) -> tuple[Discretized, NDArray[np.int64]]:
+    """Return at most ``most`` barycentres of clusters, still below in the convex order, and the clusters."""
+    if len(atoms.masses) <= most:
+        return atoms, np.arange(len(atoms.masses))
+    label = clusters(atoms.points, atoms.masses, most)
+    centres, sums = barycentres(atoms.points, atoms.masses, label)
+    square = atoms.square + spread(atoms.points, atoms.masses, label, centres)
+    return Discretized(centres, sums, square, np.zeros(len(sums), dtype=np.int64)), label
 
 
 def expanded(side: Atoms | Cells, count: int = 0) -> Discretized:

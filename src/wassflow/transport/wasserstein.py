@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import scipy.sparse
 
 from wassflow.arguments import as_number, one_of
 from wassflow.domain import Domain
+from wassflow.measure import MeshDensity
 from wassflow.transport.bounds import Bounds
 from wassflow.transport.bracket import Bracket, Potential
 from wassflow.transport.engines import (
@@ -21,6 +23,7 @@ from wassflow.transport.engines import (
     density_to_density,
 )
 from wassflow.transport.marginals import Atoms, Measure, Problem, communicator, make_problem
+from wassflow.transport.nearby import nearby_densities
 
 ENGINES = ("semi-discrete", "discrete")
 
@@ -74,18 +77,20 @@ def wasserstein2(
     if engine is not None:
         one_of("engine", engine, ENGINES)
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    request = Request(max(rtol, 1e-15), deadline, plan, potential)
+    request = Request(max(rtol, 1e-15), deadline, plan=plan, potential=potential)
     problem = make_problem(mu, nu, domain)
     if engine == "semi-discrete" and isinstance(problem.mu, Atoms) and isinstance(problem.nu, Atoms):
         raise ValueError("engine must be 'discrete' or None for two clouds, found 'semi-discrete'")
     comm = communicator(mu, nu)
+    mass = 0.5 * mu.mass + 0.5 * nu.mass
     if comm is None:
-        return _bracket(problem, request, engine, 0.5 * mu.mass + 0.5 * nu.mass)
+        near = _nearby(mu, nu, problem) if engine is None else None
+        return _bracket(problem, request, engine, mass, near)
     # one rank computes: a time limit would let the ranks take different decisions
     answer: Any = None
     if comm.rank == 0:
         try:
-            answer = _bracket(problem, request, engine, 0.5 * mu.mass + 0.5 * nu.mass)
+            answer = _bracket(problem, request, engine, mass, None)
         except Exception as error:
             answer = error
     _wait_for_root(comm)
@@ -102,10 +107,30 @@ def _wait_for_root(comm: Any) -> None:
         time.sleep(1e-3)
 
 
-def _bracket(problem: Problem, request: Request, engine: str | None, mass: float) -> Bracket:
+def _nearby(mu: Measure, nu: Measure, problem: Problem) -> Bracket | None:
+    """Return the bounds for densities on the same mesh, if its periods are those of the cost."""
+    if not (isinstance(mu, MeshDensity) and isinstance(nu, MeshDensity)):
+        return None
+    if not np.array_equal(mu.mesh.domain.periodic, problem.period > 0.0):
+        return None
+    return nearby_densities(mu, nu)
+
+
+def _bracket(
+    problem: Problem, request: Request, engine: str | None, mass: float, near: Bracket | None
+) -> Bracket:
+    if near is not None and near.relative_width <= request.rtol and not (request.plan or request.potential):
+        return near
     bounds = _solve(problem, request, engine)
-    bounds = bounds.improved(upper=common_mass_bound(problem))
+    if near is not None:
+        lower, upper = near.lower / problem.scale, near.upper / problem.scale
+        if lower > bounds.lower or upper < bounds.upper:
+            bounds = replace(bounds, method=f"{bounds.method}; {near.method}").improved(lower, upper)
     lower, upper = _widened(bounds, problem.rounding)
+    rounding = 0.5 * (upper - lower - (bounds.upper - bounds.lower))
+    # nothing to add where nothing moves
+    upper = min(upper, common_mass_bound(problem))
+    lower = min(lower, upper)
     scale = problem.scale
     value = min(max(bounds.estimate, lower), upper)
     coupling = None
@@ -123,7 +148,7 @@ def _bracket(problem: Problem, request: Request, engine: str | None, mass: float
         upper * scale,
         bounds.method,
         value=value * scale,
-        rounding=0.5 * ((upper - bounds.upper) + max(bounds.lower - lower, 0.0)) * scale,
+        rounding=rounding * scale,
         plan=coupling,
         potential=potentials,
     )
