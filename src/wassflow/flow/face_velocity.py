@@ -5,14 +5,13 @@ flux.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wassflow.arguments import Array
 from wassflow.errors import WassflowError
-from wassflow.flow.upwind import UpwindTransport, mean_over_faces, sum_over_transfers
 from wassflow.functional import FirstVariation, Functional
 
 # How far face normals may be from the line between the two centroids.
@@ -21,8 +20,27 @@ _ORTHOGONALITY = 1e-8
 _PERIODICITY = 1e-8
 
 
+class Transport(Protocol):
+    """What a dissipation needs to know of a discretisation of dm/dt = -div(v m)."""
+
+    def mean_over_faces(self, values: Array, masses: Array) -> float:
+        """Return the sum over owned cells of mass times the mean of ``values`` over the cell's faces."""
+        ...
+
+    def sum_over_transfers(self, values: Array, masses: Array) -> float:
+        """Return the sum of ``values`` times the mass per unit time that leaves owned cells across faces."""
+        ...
+
+
 class FaceVelocity(ABC):
-    """v.n on faces of ``mesh``, from the left to the right cell, for the functional's first variation."""
+    """v.n on faces of ``mesh``, from the left to the right cell, for the functional's first variation.
+
+    Attributes:
+        decays_energy: whether first-order upwind fluxes of this velocity never let F_h rise, and lose it at the
+            rate :meth:`dissipation`.
+    """
+
+    decays_energy: bool
 
     def __init__(self, functional: Functional, mesh: Any) -> None:
         self.mesh = mesh
@@ -35,7 +53,7 @@ class FaceVelocity(ABC):
         """Return v.n on the given faces, ``(len(faces),)``."""
 
     @abstractmethod
-    def dissipation(self, transport: UpwindTransport, masses: Array) -> float:
+    def dissipation(self, transport: Transport, masses: Array) -> float:
         """Return this rank's part of int |v|^2 dmu as this velocity sees it, never negative."""
 
 
@@ -45,6 +63,8 @@ class PointwiseVelocity(FaceVelocity):
     Interior faces never lie on the boundary of a convex domain, so its normal cone has no part in it. The
     dissipation is the mean of |v(x_f)|^2 over the faces of each cell, weighted by its mass.
     """
+
+    decays_energy = False
 
     def __init__(self, functional: Functional, mesh: Any) -> None:
         super().__init__(functional, mesh)
@@ -56,9 +76,9 @@ class PointwiseVelocity(FaceVelocity):
         self._values[faces] = np.einsum("ij,ij->i", velocity, velocity)
         return np.einsum("ij,ij->i", velocity, _rows(self.mesh.face_normals, faces))
 
-    def dissipation(self, transport: UpwindTransport, masses: Array) -> float:
+    def dissipation(self, transport: Transport, masses: Array) -> float:
         """Return this rank's part of sum_K m_K mean_f |v(x_f)|^2."""
-        return mean_over_faces(transport.faces, transport.signs, self._values, masses)
+        return transport.mean_over_faces(self._values, masses)
 
 
 class PotentialVelocity(FaceVelocity):
@@ -71,6 +91,8 @@ class PotentialVelocity(FaceVelocity):
         WassflowError: if the line between two centroids is not orthogonal to their face, where the formula is
             not consistent; or if V is not periodic along a periodic axis.
     """
+
+    decays_energy = True
 
     def __init__(self, functional: Functional, mesh: Any) -> None:
         super().__init__(functional, mesh)
@@ -108,9 +130,9 @@ class PotentialVelocity(FaceVelocity):
         self._values[faces] = np.abs(drop)
         return drop / _rows(self._distances, faces)
 
-    def dissipation(self, transport: UpwindTransport, masses: Array) -> float:
+    def dissipation(self, transport: Transport, masses: Array) -> float:
         """Return this rank's part of sum_f |f| d_KL (v.n)^2 rho_donor."""
-        return sum_over_transfers(transport.faces, transport.rates, self._values, masses)
+        return transport.sum_over_transfers(self._values, masses)
 
 
 FACE_VELOCITIES: dict[str, type[FaceVelocity]] = {

@@ -91,6 +91,14 @@ class UpwindTransport:
         self._step(self.neighbours, self.rates, masses, dt, out)
         return out
 
+    def mean_over_faces(self, values: Array, masses: Array) -> float:
+        """Return the sum over cells of mass times the mean of ``values`` over the cell's interior faces."""
+        return float(mean_over_faces(self.faces, self.signs, values, masses))
+
+    def sum_over_transfers(self, values: Array, masses: Array) -> float:
+        """Return the sum over faces of ``values`` times the mass that crosses the face per unit time."""
+        return float(sum_over_transfers(self.faces, self.rates, values, masses))
+
 
 @lru_cache
 def _kernels(faces_per_cell: int) -> tuple[Callable, Callable, Callable]:

@@ -1,0 +1,314 @@
+"""What a density does at one instant: its velocity, its rates of change, and how long a step may be."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wassflow.arguments import Array
+from wassflow.errors import WassflowError
+from wassflow.flow.cell_quadrature import CellQuadrature, CentroidQuadrature, FaceQuadrature
+from wassflow.flow.face_velocity import FaceVelocity
+from wassflow.flow.muscl import MusclTransport
+from wassflow.flow.reconstruction import LinearReconstruction
+from wassflow.flow.upwind import UpwindTransport, faces_with_mass
+from wassflow.functional import FirstVariation, Functional
+
+# The positivity bound dt * outflow <= 1, less the rounding errors of the outflow of a cell and the 1e-12 by
+# which a step may be stretched to hit a save time: a full step empties a cell without going below zero, and
+# no mass is put back.
+_FULL_OUTFLOW = 1.0 - 2e-12
+# Share of int |v|^2 dmu that "pointwise" velocities are trusted to gain. Where the scheme gains less, at rest
+# on its own terms, steps limited by that gain would shrink to nothing (seen in 3 of 12 random problems);
+# 1/100 costs no more steps than 1/2 and lets F_h rise a hundred times less.
+_LEAST_DESCENT = 0.01
+# Masses below this share of the whole are dropped: products of such numbers lose their relative accuracy, on
+# which positivity rests, and arithmetic with subnormal numbers is slow. The mass of the whole, known to 1e-16 of
+# itself, does not notice.
+_LEAST_MASS = 1e-300
+
+
+@dataclass(frozen=True, slots=True)
+class CellMasses:
+    """Masses of owned and ghost cells and what F knows of them.
+
+    Attributes:
+        masses: (cells,).
+        moment: int Phi dmu, (N,).
+        regularization: int V dmu.
+        slopes: of the density in each cell, (cells, d); None where the scheme has none.
+    """
+
+    masses: Array
+    moment: Array
+    regularization: float
+    slopes: Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A density and how it changes.
+
+    Attributes:
+        cells: the density.
+        rate: dm/dt of the owned cells.
+        moment_rate, regularization_rate: the same of int Phi dmu and int V dmu.
+        energy_rate: the same of F_h.
+        descent: the loss of energy per time that steps may count on.
+        curvature: a bound of d^2 F_h / dt^2 along the rate.
+        dissipation: int |v|^2 dmu.
+        outflow: the largest share of its mass that a cell loses per unit time.
+        mass: of all cells.
+    """
+
+    cells: CellMasses
+    rate: Array
+    moment_rate: Array
+    regularization_rate: float
+    energy_rate: float
+    descent: float
+    curvature: float
+    dissipation: float
+    outflow: float
+    mass: float
+
+    def positivity_bound(self) -> float:
+        """The longest explicit step that leaves no negative mass."""
+        return _FULL_OUTFLOW / self.outflow if self.outflow > 0.0 else np.inf
+
+    def steepest_step(self) -> float:
+        """The step s that minimises -s descent + s^2/2 curvature; at twice this step the decay is used up."""
+        return self.descent / self.curvature if self.curvature > 0.0 else np.inf
+
+
+class DensityScheme(ABC):
+    """Finite volumes for dm/dt = -div(v m), v the velocity of F, on the cells of a mesh.
+
+    Args:
+        functional: F.
+        mesh: a :class:`wassflow.mesh.Mesh`.
+        velocity: v.n on its faces.
+        quadrature: where F looks at a density.
+
+    Attributes:
+        active_faces, seen_faces: counts of faces at which the velocity was evaluated, and of all.
+    """
+
+    def __init__(
+        self, functional: Functional, mesh: Any, velocity: FaceVelocity, quadrature: CellQuadrature
+    ) -> None:
+        self.functional = functional
+        self.mesh = mesh
+        self.velocity = velocity
+        self.active_faces = self.seen_faces = 0
+        self._centroids = mesh.centroids[: mesh.num_owned]
+        self._potential = self._regularizer(self._centroids, "cell centroids")
+        self._quadrature = quadrature
+        at_centroids = isinstance(quadrature, CentroidQuadrature)
+        self._node_potential = (
+            self._potential if at_centroids else self._regularizer(quadrature.points, "quadrature nodes")
+        )
+        self._fluxes = np.zeros(len(mesh.face_cells))
+        self._active = np.empty(len(mesh.face_cells), dtype=np.int64)
+        self._least_mass = 0.0
+
+    def start(self, masses: Array) -> CellMasses:
+        """Return the density with masses ``(num_owned,)``; collective."""
+        cells = np.zeros(self.mesh.num_cells)
+        cells[: self.mesh.num_owned] = masses
+        self._least_mass = _LEAST_MASS * float(self.mesh.allsum(float(masses.sum())))
+        return self.look(self.mesh.halo.update(cells))
+
+    def look(self, masses: Array) -> CellMasses:
+        """Return what F knows of masses with ghosts; collective."""
+        slopes = self._slopes(masses)
+        features = self.functional.features
+        nodes = self._quadrature.masses(masses, slopes)
+        held = np.flatnonzero(nodes)
+        total = np.zeros(features.size + 1)
+        if held.size:
+            points = self._quadrature.points
+            total[:-1] = features.moment(rows(points, held), rows(nodes, held))
+        total[-1] = self._node_potential @ nodes
+        total = self.mesh.allsum(total)
+        return CellMasses(masses, total[:-1], float(total[-1]), slopes)
+
+    def state(self, cells: CellMasses, rate: Array) -> State:
+        """Evaluate velocity and rates of change, with a single sum over the ranks; ``rate`` is written to."""
+        mesh, features, masses = self.mesh, self.functional.features, cells.masses
+        variation = self.functional.linearize(cells.moment)
+        faces = self._active[: faces_with_mass(mesh.face_cells, masses, self._active)]
+        self.active_faces += faces.size
+        self.seen_faces += self._active.size
+        self._fluxes[:] = 0.0
+        outflow, dissipation = 0.0, 0.0
+        rate[:] = 0.0
+        if faces.size:
+            normal = self.velocity.normal(variation, faces)
+            self._fluxes[faces] = normal * rows(mesh.face_areas, faces)
+            if np.all(np.isfinite(normal)):
+                outflow = self._transport(cells, faces, rate)
+                dissipation = self._dissipation(masses)
+            else:
+                outflow = np.nan
+        # One reduction: sums first, then one slot per rank for the largest outflow.
+        size = features.size
+        packed = np.zeros(size + 3 + mesh.comm.size)
+        moving = np.flatnonzero(rate)
+        if moving.size:
+            packed[:size] = features.moment(rows(self._centroids, moving), rows(rate, moving))
+        packed[size] = self._potential @ rate
+        packed[size + 1] = dissipation
+        packed[size + 2] = masses[: mesh.num_owned].sum()
+        packed[size + 3 + mesh.comm.rank] = outflow
+        packed = mesh.allsum(packed)
+        outflow = float(packed[size + 3 :].max())
+        if not np.isfinite(outflow):
+            self._refuse_velocity(faces)
+        moment_rate, regularization_rate = packed[:size], float(packed[size])
+        dissipation = float(packed[size + 1])
+        energy_rate = self._energy_rate(variation, moment_rate, regularization_rate, dissipation)
+        return State(
+            cells=cells,
+            rate=rate,
+            moment_rate=moment_rate,
+            regularization_rate=regularization_rate,
+            energy_rate=energy_rate,
+            descent=max(-energy_rate, _LEAST_DESCENT * dissipation),
+            curvature=self.functional.loss.curvature(moment_rate),
+            dissipation=dissipation,
+            outflow=outflow,
+            mass=float(packed[size + 2]),
+        )
+
+    @abstractmethod
+    def longest_stage(self, state: State) -> float:
+        """The longest step that a stage of a Runge-Kutta method may take from ``state``."""
+
+    @abstractmethod
+    def stage(self, start: CellMasses, state: State, dt: float, share: float) -> CellMasses:
+        """Return (1 - share) start + share (state + dt rate); collective."""
+
+    def _stage_masses(self, start: CellMasses, state: State, dt: float, share: float) -> Array:
+        """Return the masses (with ghosts) of :meth:`stage`."""
+        owned = self.mesh.num_owned
+        masses = np.empty_like(start.masses)
+        moved = np.multiply(state.rate, dt, out=masses[:owned])
+        moved += state.cells.masses[:owned]
+        if share != 1.0:
+            moved *= share
+            moved += (1.0 - share) * start.masses[:owned]
+        moved[moved < self._least_mass] = 0.0
+        return self.mesh.halo.update(masses)
+
+    def _slopes(self, masses: Array) -> Array | None:
+        """Return the slopes of the density in all cells, or None."""
+        return None
+
+    @abstractmethod
+    def _transport(self, cells: CellMasses, faces: NDArray[np.int64], rate: Array) -> float:
+        """Write dm/dt for the volume fluxes that are set to ``rate`` and return the largest outflow."""
+
+    @abstractmethod
+    def _dissipation(self, masses: Array) -> float:
+        """Return this rank's part of int |v|^2 dmu."""
+
+    def _energy_rate(
+        self, variation: FirstVariation, moment_rate: Array, regularization_rate: float, dissipation: float
+    ) -> float:
+        return float(variation.slope @ moment_rate) + regularization_rate
+
+    def _regularizer(self, points: Array, where: str) -> Array:
+        """Return V at ``points``, finite on all ranks."""
+        values = self.functional.regularizer.value(points)
+        if self.mesh.allmin(float(np.all(np.isfinite(values)))) == 0.0:
+            raise WassflowError(f"the regularizer V must be finite at all {where} of the mesh")
+        return values
+
+    def _refuse_velocity(self, faces: NDArray[np.int64]) -> None:
+        """Report a velocity that is not finite, from all ranks."""
+        wrong = faces[~np.isfinite(self._fluxes[faces])]
+        where = f" at {self.mesh.face_midpoints[wrong[0]].tolist()}" if wrong.size else ""
+        raise WassflowError(
+            f"the velocity is not finite{where}: features, loss or regularizer overflow on the mesh"
+            " or are not defined there"
+        )
+
+
+class UpwindScheme(DensityScheme):
+    """First order; moments are linear in the masses and are carried along by their rates."""
+
+    def __init__(self, functional: Functional, mesh: Any, velocity: FaceVelocity) -> None:
+        super().__init__(functional, mesh, velocity, CentroidQuadrature(mesh))
+        self.transport = UpwindTransport(mesh)
+
+    def longest_stage(self, state: State) -> float:
+        """Decay holds up to twice the steepest step, positivity up to a full outflow, whatever cfl is."""
+        return min(state.positivity_bound(), 2.0 * state.steepest_step())
+
+    def stage(self, start: CellMasses, state: State, dt: float, share: float) -> CellMasses:
+        """Return (1 - share) start + share (state + dt rate), without a sum over the ranks."""
+        moment = state.cells.moment + dt * state.moment_rate
+        regularization = state.cells.regularization + dt * state.regularization_rate
+        return CellMasses(
+            self._stage_masses(start, state, dt, share),
+            (1.0 - share) * start.moment + share * moment,
+            (1.0 - share) * start.regularization + share * regularization,
+        )
+
+    def _transport(self, cells: CellMasses, faces: NDArray[np.int64], rate: Array) -> float:
+        outflow = self.transport.set_fluxes(self._fluxes, cells.masses)
+        self.transport.rate(cells.masses, rate)
+        return outflow
+
+    def _dissipation(self, masses: Array) -> float:
+        return self.velocity.dissipation(self.transport, masses)
+
+    def _energy_rate(
+        self, variation: FirstVariation, moment_rate: Array, regularization_rate: float, dissipation: float
+    ) -> float:
+        if self.velocity.decays_energy:
+            # The same number without cancellation: near rest, where it is a difference of large terms.
+            return -dissipation
+        return super()._energy_rate(variation, moment_rate, regularization_rate, dissipation)
+
+
+class MusclScheme(DensityScheme):
+    """Second order: linear reconstruction, seen by the fluxes and (unless ``quadrature`` says otherwise) by F."""
+
+    def __init__(
+        self,
+        functional: Functional,
+        mesh: Any,
+        velocity: FaceVelocity,
+        limiter: str = "positivity",
+        quadrature: str = "faces",
+    ) -> None:
+        rule = FaceQuadrature(mesh) if quadrature == "faces" else CentroidQuadrature(mesh)
+        super().__init__(functional, mesh, velocity, rule)
+        self.transport = MusclTransport(mesh)
+        self._reconstruction = LinearReconstruction(mesh, limiter)
+
+    def longest_stage(self, state: State) -> float:
+        """Positivity alone: the energy is not known to fall."""
+        return state.positivity_bound()
+
+    def stage(self, start: CellMasses, state: State, dt: float, share: float) -> CellMasses:
+        """Return (1 - share) start + share (state + dt rate), with new slopes and moments."""
+        return self.look(self._stage_masses(start, state, dt, share))
+
+    def _slopes(self, masses: Array) -> Array | None:
+        return self._reconstruction.slopes(masses)
+
+    def _transport(self, cells: CellMasses, faces: NDArray[np.int64], rate: Array) -> float:
+        return self.transport.set_fluxes(self._fluxes, cells.masses, cells.slopes, faces, rate)
+
+    def _dissipation(self, masses: Array) -> float:
+        return self.velocity.dissipation(self.transport, masses)
+
+
+def rows[Entries: np.generic](array: NDArray[Entries], chosen: NDArray[np.integer]) -> NDArray[Entries]:
+    """The chosen rows; no copy when all of them are chosen, which is the case once mass is everywhere."""
+    return array if chosen.size == len(array) else array[chosen]
