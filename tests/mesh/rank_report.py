@@ -1,27 +1,50 @@
-"""Run under mpiexec by test_ranks.py: check meshes on several ranks and save what must not depend on them."""
+"""Check meshes and tell what must not depend on the number of ranks; run and imported by test_ranks.py."""
 
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from wassflow.domain import Box
-from wassflow.mesh import Mesh, box, read, write
+from wassflow.mesh import Mesh, box, graded, read, refine, write
+from wassflow.mesh.dolfinx_import import MPI
 
 MESHES = Path(__file__).parents[2] / "meshes"
 
 
-def make_meshes():
-    """Meshes of all cell types with walls and periods, 1 and 2 cells per period, idle ranks; and one read."""
-    yield "triangle", box(Box([0.0, 0.0], [1.0, 2.0], (True, False)), (5, 4), "triangle")
-    yield "quadrilateral", box(Box([0.0, 0.0], [1.0, 2.0], (True, True)), (7, 5), "quadrilateral")
-    yield "tetrahedron", box(Box([0.0] * 3, [1.0, 1.3, 0.7], (True, False, True)), (2, 3, 2), "tetrahedron")
-    yield "hexahedron", box(Box([0.0] * 3, [1.0, 1.3, 0.7], (True, True, True)), (3, 4, 2), "hexahedron")
-    yield "one-cell", box(Box([0.0, 0.0], [1.0, 1.0], (True, True)), 1, "quadrilateral")
-    yield "one-period", box(Box([0.0, 0.0], [1.0, 1.0], (True, True)), (1, 6), "quadrilateral")
-    yield "disk", read(MESHES / "disk.msh")
+def make_meshes(comm: MPI.Comm):
+    """Meshes of all types with walls and periods, 1 and 2 cells per period, idle ranks; refined ones."""
+    square, torus = Box([0.0, 0.0], [1.0, 2.0], (True, False)), Box([0.0, 0.0], [1.0, 2.0], (True, True))
+    brick = [1.0, 1.3, 0.7]
+    made = {
+        "triangle": box(square, (5, 4), "triangle", comm),
+        "quadrilateral": box(torus, (7, 5), "quadrilateral", comm),
+        "tetrahedron": box(Box([0.0] * 3, brick, (True, False, True)), (2, 3, 2), "tetrahedron", comm),
+        "hexahedron": box(Box([0.0] * 3, brick, (True, True, True)), (3, 4, 2), "hexahedron", comm),
+        "one-cell": box(Box([0.0, 0.0], [1.0, 1.0], (True, True)), 1, "quadrilateral", comm),
+        "one-period": box(Box([0.0, 0.0], [1.0, 1.0], (True, True)), (1, 6), "quadrilateral", comm),
+        "disk": read(MESHES / "disk.msh", comm=comm),
+    }
+    w = graded(0.0, 1.0, 5, center=0.4, ratio=3.0)
+    made["graded"] = box(torus, (5, 3), "quadrilateral", comm, coordinates=[w, None])
+    yield from made.items()
+    for name in ("triangle", "quadrilateral", "tetrahedron", "hexahedron", "one-cell"):
+        yield f"refined-{name}", _refined(made[name])
+    corner = [lambda u, r=r: np.linalg.norm(u, axis=1) < r for r in (0.6, 0.3)]
+    for name in ("triangle", "tetrahedron", "disk"):
+        yield f"locally-refined-{name}", _refined(made[name], *corner)
+
+
+def _refined(mesh: Mesh, *markers) -> Mesh:
+    steps = refine(mesh, markers[0] if markers else None)
+    for marker in markers[1:]:
+        steps = steps.then(refine(steps.fine, marker))
+    volumes, sums = mesh.volumes[: mesh.num_owned], steps.collect(steps.fine.volumes)
+    assert np.allclose(sums, volumes, rtol=1e-13, atol=0)
+    return steps.fine
 
 
 def describe(mesh: Mesh) -> dict[str, np.ndarray]:
@@ -62,27 +85,39 @@ def describe(mesh: Mesh) -> dict[str, np.ndarray]:
     return report
 
 
-def main(path: str) -> None:
-    arrays = {}
-    for name, mesh in make_meshes():
-        for key, value in describe(mesh).items():
-            arrays[f"{name}/{key}"] = value
-        comm = mesh.comm
+def report(comm: MPI.Comm) -> dict[str, np.ndarray]:
+    """What is known of all meshes, after writing and reading one of them."""
+    arrays = {
+        f"{name}/{key}": array for name, mesh in make_meshes(comm) for key, array in describe(mesh).items()
+    }
+    mesh = read(MESHES / "disk.msh", comm=comm)
     with tempfile.TemporaryDirectory() as folder:
         for suffix in (".vtu", ".xdmf", ".vtkhdf"):
             file = Path(comm.bcast(folder)) / f"mesh{suffix}"
             write(file, mesh, {"density": mesh.volumes})
             if suffix != ".vtkhdf":
-                again = read(file)
+                again = read(file, comm=comm)
                 assert abs(again.allsum(again.volumes[: again.num_owned].sum()) - mesh.domain.volume) < 1e-12
         comm.barrier()
-    with pytest.raises(
-        ValueError, match="found none"
-    ):  # on every rank, not only where the file is looked for
-        read("no/such/mesh.msh")
-    if comm.rank == 0:
-        np.savez(path, size=comm.size, **arrays)
+    # on every rank, not only where the file is looked for
+    with pytest.raises(ValueError, match="found none"):
+        read("no/such/mesh.msh", comm=comm)
+    return arrays
+
+
+def main(folder: str) -> None:
+    """Report from all ranks, and from the first two alone: processes take longer to start than all meshes."""
+    world = MPI.COMM_WORLD
+    pair = world.Split(color=min(world.rank // 2, 1))
+    for comm in (world, pair):
+        arrays = report(comm)
+        if world.rank == 0:
+            np.savez(Path(folder) / f"{comm.size}.npz", **arrays)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except BaseException:  # the other ranks would wait for this one
+        traceback.print_exc()
+        MPI.COMM_WORLD.Abort(1)

@@ -82,13 +82,14 @@ def _positions(
     positions = []
     for axis in range(dim):
         lower, upper = domain.lower[axis], domain.upper[axis]
-        if given[axis] is None:
+        chosen = given[axis]
+        if chosen is None:
             count = as_integer("cells", counts[axis], least=1)
             t = 0.5 * np.arange(2 * count + 1) / count
             # exact at both ends: opposite periodic planes carry the same coordinates
             positions.append((1.0 - t) * lower + t * upper)
             continue
-        planes = as_vector(f"coordinates[{axis}]", given[axis])
+        planes = as_vector(f"coordinates[{axis}]", chosen)
         slack = 1e-12 * (upper - lower)
         ends = planes.size > 1 and abs(planes[0] - lower) <= slack and abs(planes[-1] - upper) <= slack
         if not ends or not np.all(np.diff(planes) > slack):

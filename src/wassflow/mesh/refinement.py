@@ -84,17 +84,16 @@ def refine(mesh: Mesh, marker: Marker | None = None) -> Refinement:
             f"found {type(marker).__name__}; use triangles or tetrahedra, or graded coordinates"
         )
     if not simplicial:
-        refined, parent = subdivide(mesh)
+        family = subdivide(mesh.dolfinx_mesh)
     elif marker is None:
         family = bisection.split_uniformly(mesh.dolfinx_mesh, mesh.domain)
-        refined, parent = family.mesh, family.parent
     else:
         family = bisection.bisect(mesh.dolfinx_mesh, mesh.domain, _marked(mesh, marker))
-        refined, parent = family.mesh, family.parent
-    fine = Mesh.from_dolfinx(refined, mesh.domain, _number(mesh, refined, parent))
+    numbers = _number(mesh, family.mesh, family.parent)
+    fine = Mesh.from_dolfinx(family.mesh, mesh.domain, numbers)
     if mesh.cell_type == "hexahedron":
         fine.check()
-    return Refinement(mesh, fine, parent)
+    return Refinement(mesh, fine, family.parent)
 
 
 def _marked(mesh: Mesh, marker: Marker) -> NDArray[np.bool_]:
