@@ -102,12 +102,14 @@ class _Edges:
         """Return marks of the given edges and of all that must be cut with them; collective."""
         marks = np.zeros(self._rank.size, dtype=bool)
         marks[first] = True
-        while True:
-            before = np.count_nonzero(marks)
-            marks[self._longest_of_triangle[marks[self._of_triangle].any(axis=1)]] = True
+        count = -1
+        # between the ranks' own closures, as few messages as can be
+        while self._comm.allreduce(bool(np.count_nonzero(marks) > count), MPI.LOR):
+            while np.count_nonzero(marks) > count:
+                count = np.count_nonzero(marks)
+                marks[self._longest_of_triangle[marks[self._of_triangle].any(axis=1)]] = True
             self._share(marks)
-            if not self._comm.allreduce(bool(np.count_nonzero(marks) > before), MPI.LOR):
-                return marks
+        return marks
 
     def split(self, cut: Marks) -> Family:
         """Cut the marked edges in the middle, in each cell and piece of a cell the longest first; collective.
