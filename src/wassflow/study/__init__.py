@@ -4,15 +4,18 @@ from wassflow.study.comparison import Comparison, run
 from wassflow.study.many_particle_limit import ManyParticleLimit, many_particle_limit
 from wassflow.study.mesh_refinement import MeshRefinement, mesh_refinement
 from wassflow.study.rates import RateFit, fit_rate, observed_orders
+from wassflow.study.singular_part import SingularPart, singular_part
 
 __all__ = [
     "Comparison",
     "ManyParticleLimit",
     "MeshRefinement",
     "RateFit",
+    "SingularPart",
     "fit_rate",
     "many_particle_limit",
     "mesh_refinement",
     "observed_orders",
     "run",
+    "singular_part",
 ]

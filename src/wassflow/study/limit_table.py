@@ -62,11 +62,12 @@ def _exponents(limit: "ManyParticleLimit") -> str:
 
 
 def _expectations(limit: "ManyParticleLimit") -> str:
-    lines = ["Theory's laws (form from theory, constant c fitted)"]
+    starts: dict[str, list[str]] = {}
     for (method, time), law in limit.laws.items():
-        text = f"{method}, t = {time:g}: {law.law.formula}. {limit.reasons[method, time]} [{law.law.source}]"
-        lines.append(wrapped(text))
-    return "\n".join(lines)
+        text = f"{law.law.formula}. {limit.reasons[method, time]} [{law.law.source}]"
+        starts.setdefault(text, []).append(f"{method} t = {time:g}")
+    lines = [wrapped(f"{', '.join(which)}: {text}") for text, which in starts.items()]
+    return "\n".join(["Theory's laws (form from theory, constant c fitted)", *lines])
 
 
 def _observables(limit: "ManyParticleLimit") -> str:

@@ -28,6 +28,8 @@ Array = NDArray[np.float64]
 Record = dict[str, Any]
 
 QUANTITIES = ("moment_error", "energy_error", "l1_error", "w2")
+# Errors below are rounding: moments, energies and distances are of order one.
+_ROUNDING = 1e-12
 _NAMES = {"moment_error": "|f_h - f|", "energy_error": "|F_h - F|", "l1_error": "L1", "w2": "W2"}
 
 
@@ -243,7 +245,8 @@ def mesh_refinement(
         for quantity in QUANTITIES:
             if all(row[quantity] is not None for row in rows):
                 sizes = [row["h"] for row in rows]
-                errors = [row[quantity] for row in rows]
+                # what is rounding has no order
+                errors = [row[quantity] if row[quantity] > _ROUNDING else 0.0 for row in rows]
                 orders[t, quantity], order[t, quantity] = observed_orders(sizes, errors, finest_h)
     return MeshRefinement(
         case, case.domain.dim, kind, reference, compared, records, finest_h, orders, order, finest
