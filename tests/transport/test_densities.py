@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wassflow as wf
+from wassflow.transport.marginals import make_problem
 
 UNIT = {2: wf.Box([0.0, 0.0], [1.0, 1.0]), 3: wf.Box([0.0] * 3, [1.0] * 3)}
 CELLS = {"triangle": (6, 6), "quadrilateral": (6, 6), "tetrahedron": (3, 3, 3), "hexahedron": (3, 3, 3)}
@@ -195,3 +196,28 @@ def test_brackets_of_a_density_obey_the_triangle_inequality():
     detour = wf.wasserstein2(mu, cloud).upper + wf.wasserstein2(cloud, nu).upper
     assert direct.lower <= detour
     assert wf.wasserstein2(nu, mu, rtol=0.1).lower <= direct.upper
+
+
+@pytest.mark.parametrize("cell", ["triangle", "hexahedron"])
+@pytest.mark.parametrize("engine", ["semi-discrete", "discrete"])
+def test_densities_of_too_many_cells_are_clustered(cell, engine, monkeypatch):
+    from wassflow.transport import engines as rooms
+
+    dim = len(CELLS[cell])
+    box = wf.Box([0.0] * dim, [2.0] + [1.0] * (dim - 1))
+    cells = (20, 10) if dim == 2 else (8, 4, 4)
+    mesh = wf.mesh.box(box, cells=cells, cell=cell)
+    corner, shift = np.ones(dim), np.eye(dim)[0]
+    one, other = box_density(mesh, 0.0 * corner, corner), box_density(mesh, shift, corner + shift)
+    monkeypatch.setattr(rooms, "SITES", {2: 20, 3: 20})
+    problem = make_problem(one, other, None)
+    request = rooms.Request(0.1, np.inf, plan=True, potential=True)
+    if engine == "discrete":
+        bounds = rooms.by_atoms(problem, request, most=60)
+    else:
+        bounds = rooms.density_to_density(problem, request)
+    assert bounds.lower * problem.scale <= 1.0 <= bounds.upper * problem.scale
+    assert bounds.relative_width < 0.12
+    coupling, size = bounds.coupling, mesh.num_owned
+    np.testing.assert_allclose(np.bincount(coupling.rows, coupling.masses, size), one.masses, atol=1e-14)
+    np.testing.assert_allclose(np.bincount(coupling.columns, coupling.masses, size), other.masses, atol=1e-14)

@@ -161,6 +161,56 @@ class MeshDensity(Statistics):
         total = self.allsum(local)
         return float(total) if total.ndim == 0 else total
 
+    def prolong(self, refinement: Any) -> MeshDensity:
+        """Return the same density on the fine mesh of a refinement of its mesh.
+
+        Children share the mass of their parent by volume: mass is conserved to rounding in each coarse cell
+        and never negative, and the measure is the same one.
+
+        Args:
+            refinement: a :class:`wassflow.mesh.Refinement` whose coarse mesh is that of the density.
+
+        Raises:
+            ValueError: for a refinement of another mesh.
+
+        >>> import wassflow as wf
+        >>> mesh = wf.mesh.box(wf.Box([0.0, 0.0], [1.0, 1.0]), cells=(4, 4), cell="triangle")
+        >>> near = wf.mesh.refine(mesh, lambda u: u[:, 0] < 0.2)
+        >>> mu = wf.MeshDensity.from_function(mesh, lambda u: u[:, 0])
+        >>> nu = mu.prolong(near)
+        >>> nu.mesh is near.fine, bool(abs(nu.mass - mu.mass) < 1e-15)
+        (True, True)
+        """
+        if refinement.coarse is not self.mesh:
+            raise ValueError("refinement must refine the mesh of the density, found one of another mesh")
+        volumes = refinement.fine.volumes[: refinement.fine.num_owned]
+        # not the volume of the coarse cell, which differs from their sum by rounding
+        shares = volumes / refinement.collect(volumes)[refinement.parent]
+        return MeshDensity(refinement.fine, self.masses[refinement.parent] * shares)
+
+    def restrict(self, refinement: Any) -> MeshDensity:
+        """Return the cell masses on the coarse mesh of a refinement: sums over the children of each cell.
+
+        The inverse of :meth:`prolong`. In W2 the result is at most the root of sum_K m_K diam(K)^2 away,
+        K the coarse cells.
+
+        Args:
+            refinement: a :class:`wassflow.mesh.Refinement` whose fine mesh is that of the density.
+
+        Raises:
+            ValueError: for a refinement to another mesh.
+
+        >>> import wassflow as wf
+        >>> halves = wf.mesh.refine(wf.mesh.box(wf.Box([0.0, 0.0], [1.0, 1.0]), 4, "quadrilateral"))
+        >>> mu = wf.MeshDensity.from_function(halves.fine, lambda u: u[:, 0])
+        >>> nu = mu.restrict(halves)
+        >>> print(nu, bool(abs(nu.mean()[0] - mu.mean()[0]) < 0.01))
+        MeshDensity(16 cells, dim=2, mass=1) True
+        """
+        if refinement.fine is not self.mesh:
+            raise ValueError("the fine mesh of refinement must be that of the density, found another one")
+        return MeshDensity(refinement.coarse, refinement.collect(self.masses))
+
     @cached_property
     def _simplicial(self) -> SimplicialDensity:
         return gather_simplices(self.mesh, self.masses)

@@ -63,7 +63,7 @@ class ParticleCloud(Statistics):
         mu0: MeshDensity | ParticleCloud,
         m: int,
         method: str = "iid",
-        seed: int | np.random.SeedSequence = 0,
+        seed: int = 0,
     ) -> ParticleCloud:
         """Draw m particles of equal weight from a measure.
 

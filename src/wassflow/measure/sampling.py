@@ -10,10 +10,8 @@ from wassflow.measure.space_filling import descend, hilbert_order
 
 METHODS = ("iid", "stratified", "quantized")
 
-Seed = int | np.random.SeedSequence
 
-
-def sample_points(source: SimplicialDensity, m: int, method: str, seed: Seed) -> Array:
+def sample_points(source: SimplicialDensity, m: int, method: str, seed: int) -> Array:
     """Return m points ``(m, d)`` of equal weight by one of :data:`METHODS`."""
     if method == "iid":
         return iid_points(source, m, seed)
@@ -42,14 +40,14 @@ def _locate(masses: Array, positions: Array) -> tuple[NDArray[np.int64], Array]:
     return chosen, np.clip(share, 0.0, np.nextafter(1.0, 0.0))
 
 
-def iid_points(source: SimplicialDensity, m: int, seed: Seed) -> Array:
+def iid_points(source: SimplicialDensity, m: int, seed: int) -> Array:
     """Return m independent points: a simplex by mass, then uniform in it."""
     rng = np.random.default_rng(seed)
     chosen, _ = _locate(source.masses, rng.random(m))
     return uniform_in(source.simplices[chosen], rng)
 
 
-def stratified_points(source: SimplicialDensity, m: int, seed: Seed) -> Array:
+def stratified_points(source: SimplicialDensity, m: int, seed: int) -> Array:
     """Return one point in each of m strata of equal mass.
 
     The cells are lined up along a Hilbert curve, and each is run through by repeated bisection: the line

@@ -22,8 +22,8 @@ from wassflow.transport.sandwich import Discretized, clustered, contracted, expa
 #: atoms on a side up to which the discrete problem is solved to rounding (5 s at this size), not just to
 # ``rtol``
 EXACT_ATOMS = 10_000
-#: simplices that a density is split into at most, by dimension, when it is handed to the semi-discrete
-# engine as  atoms without a time limit (about 10 s); ten times as many are clustered
+#: simplices that a density is split into at most, by dimension, when it is handed as atoms to the
+#: semi-discrete engine without a time limit (20 s for both bounds); three times as many are clustered
 SITES = {2: 10_000, 3: 3_000}
 #: atoms with less than this share of the mean mass are gathered onto their neighbours where that is harmless
 TINY = 1e-4
@@ -61,6 +61,8 @@ class Request:
 def cloud_to_cloud(problem: Problem, request: Request) -> Bounds:
     """Exact discrete transport; to ``rtol`` only when there are many atoms."""
     mu, nu = problem.mu, problem.nu
+    assert isinstance(mu, Atoms)
+    assert isinstance(nu, Atoms)
     small = max(len(mu.masses), len(nu.masses)) <= EXACT_ATOMS
     gap = FINEST if small else max(request.rtol, FINEST)
     solved = solve_discrete(mu.points, mu.masses, nu.points, nu.masses, problem.period, gap, request.deadline)
@@ -99,7 +101,7 @@ def semidiscrete(problem: Problem, density: Cells, points: Array, masses: Array,
 
     Newton's method keeps all cells positive, which is slow when some have to be tiny. Moving the masses m_i
     by d_i changes W2 by at most sqrt(sum m_i d_i^2), which widens the bracket; where that is too much all
-    atoms are kept.
+    atoms are kept, and the better bounds of the two count.
     """
 
     def solve(points: Array, masses: Array) -> Solved:
@@ -115,6 +117,7 @@ def semidiscrete(problem: Problem, density: Cells, points: Array, masses: Array,
         return Solved(found.lower, found.upper, found.potential, found.method)
 
     tiny = masses < TINY / len(masses)
+    lower, upper = 0.0, np.inf
     if tiny.any():
         heavy = np.flatnonzero(~tiny)
         near, squares = cheapest(points[tiny], points[heavy], np.zeros(len(heavy)), problem.period, 1)
@@ -129,12 +132,17 @@ def semidiscrete(problem: Problem, density: Cells, points: Array, masses: Array,
             potential[heavy] = rough.potential
             potential[tiny] = rough.potential[near[:, 0]]
             return Solved(lower, upper, potential, f"{rough.method}, {tiny.sum()} light atoms gathered")
-    return solve(points, masses)
+    found = solve(points, masses)
+    return replace(
+        found, lower=min(max(lower, found.lower), found.upper), upper=max(min(upper, found.upper), lower)
+    )
 
 
 def cloud_to_density(problem: Problem, request: Request) -> Bounds:
     """Semi-discrete transport from the density to the atoms; ``problem.nu`` is the density."""
     atoms, density = problem.mu, problem.nu
+    assert isinstance(atoms, Atoms)
+    assert isinstance(density, Cells)
     exact = len(atoms.masses) <= EXACT_ATOMS
     solved = semidiscrete(
         problem, density, atoms.points, atoms.masses, replace(request, rtol=FINEST) if exact else request
@@ -186,8 +194,9 @@ def laguerre_plan(
 def density_to_density(problem: Problem, request: Request) -> Bounds:
     """Semi-discrete transport from mu to the centroids of nu (above) and to its vertices (below)."""
     mu, nu = problem.mu, problem.nu
+    assert isinstance(mu, Cells)
     # more time, finer cells
-    patience = 1.0 if request.remaining is None else float(np.clip(request.remaining / 20.0, 0.1, 30.0))
+    patience = 1.0 if request.remaining is None else float(np.clip(request.remaining / 40.0, 0.1, 30.0))
     sites = int(SITES[problem.dim] * patience)
     count = wanted_simplices(problem, request, sites)
 
@@ -196,7 +205,7 @@ def density_to_density(problem: Problem, request: Request) -> Bounds:
         return semidiscrete(problem, mu, atoms.points, atoms.masses, inner)
 
     fine = contracted(nu, count)
-    above, label = clustered(fine, 10 * sites)
+    above, label = clustered(fine, 3 * sites)
     one = solve(above)
     radius = np.sqrt(above.square)
     upper = min(root(one.upper**2 + above.square), one.upper + radius)
@@ -206,13 +215,16 @@ def density_to_density(problem: Problem, request: Request) -> Bounds:
         min(0.5 * (one.lower + one.upper), upper),
         f"semi-discrete transport to {len(above.masses)} centroids",
     )
+    if above is not fine or (one.upper - one.lower) > request.rtol * one.upper:
+        found = dual_at_vertices(problem, above.points, one.potential)
+        bounds = replace(bounds, rounding=16.0 * EPS).improved(lower=root(found))
     if above is fine and not request.expired:
         below = expanded(nu, count)
         other = solve(below)
         lower = root(other.lower**2 - below.square)
         estimate = root(0.5 * (upper**2 + lower**2))
         method = f"{bounds.method} above, to {len(below.masses)} vertices below"
-        rounding = 16.0 * EPS * (upper**2 + below.square)
+        rounding = bounds.rounding + 16.0 * EPS * (upper**2 + below.square)
         bounds = replace(bounds, estimate=estimate, method=method, rounding=rounding).improved(lower=lower)
     if not (request.plan or request.potential):
         return bounds
@@ -228,6 +240,18 @@ def density_to_density(problem: Problem, request: Request) -> Bounds:
     return replace(
         bounds, coupling=coupling, first=at_nodes(mu, transform[:, 0]), second=at_nodes(nu, second)
     )
+
+
+def dual_at_vertices(problem: Problem, sites: Array, potential: Array) -> float:
+    """Return a lower bound of W2^2 from any potential on any sites near nu.
+
+    Its c-transform on the vertices of mu, and the c-transform of that on the vertices of nu, are feasible
+    between the vertices, which is enough (see :mod:`wassflow.transport.sandwich`). It costs two searches.
+    """
+    one, other = expanded(problem.mu), expanded(problem.nu)
+    _, first = cheapest(one.points, sites, potential, problem.period, 1)
+    _, second = cheapest(other.points, one.points, first[:, 0], problem.period, 1)
+    return float(one.masses @ first[:, 0] + other.masses @ second[:, 0]) - one.square - other.square
 
 
 def _halfway(request: Request) -> float:
@@ -302,7 +326,10 @@ def _by_atoms_once(problem: Problem, request: Request, count: int, most: int) ->
             first=at_nodes(problem.mu, _of_owners(problem.mu, fine[0], upper.first[rows])),
             second=at_nodes(problem.nu, _of_owners(problem.nu, fine[1], upper.second[columns])),
         )
-    if atoms > most or request.expired or square == 0.0:
+    if atoms > most or request.expired:
+        found = dual_at_vertices(problem, other.points, upper.second)
+        return bounds.improved(lower=root(found)), atoms
+    if square == 0.0:
         return bounds.improved(), atoms
     (x, a), (y, b), excess = _vertices(problem, count)
     lower = solve_discrete(x, a, y, b, problem.period, gap, request.deadline)
