@@ -12,7 +12,7 @@ from wassflow.errors import WassflowError
 from wassflow.flow.cell_quadrature import CellQuadrature, CentroidQuadrature, FaceQuadrature
 from wassflow.flow.face_velocity import FaceVelocity
 from wassflow.flow.muscl import MusclTransport
-from wassflow.flow.reconstruction import LinearReconstruction
+from wassflow.flow.reconstruction import Limiter, LinearReconstruction
 from wassflow.flow.upwind import UpwindTransport, faces_with_mass
 from wassflow.functional import FirstVariation, Functional
 
@@ -25,8 +25,8 @@ _FULL_OUTFLOW = 1.0 - 2e-12
 # 1/100 costs no more steps than 1/2 and lets F_h rise a hundred times less.
 _LEAST_DESCENT = 0.01
 # Masses below this share of the whole are dropped: products of such numbers lose their relative accuracy, on
-# which positivity rests, and arithmetic with subnormal numbers is slow. The mass of the whole, known to 1e-16 of
-# itself, does not notice.
+# which positivity rests, and arithmetic with subnormal numbers is slow. The mass of the whole, known to 1e-16
+# of itself, does not notice.
 _LEAST_MASS = 1e-300
 
 
@@ -276,14 +276,14 @@ class UpwindScheme(DensityScheme):
 
 
 class MusclScheme(DensityScheme):
-    """Second order: linear reconstruction, seen by the fluxes and (unless ``quadrature`` says otherwise) by F."""
+    """Second order: a linear reconstruction that the fluxes see, and F too at the nodes on faces."""
 
     def __init__(
         self,
         functional: Functional,
         mesh: Any,
         velocity: FaceVelocity,
-        limiter: str = "positivity",
+        limiter: Limiter = "positivity",
         quadrature: str = "faces",
     ) -> None:
         rule = FaceQuadrature(mesh) if quadrature == "faces" else CentroidQuadrature(mesh)
@@ -303,6 +303,7 @@ class MusclScheme(DensityScheme):
         return self._reconstruction.slopes(masses)
 
     def _transport(self, cells: CellMasses, faces: NDArray[np.int64], rate: Array) -> float:
+        assert cells.slopes is not None
         return self.transport.set_fluxes(self._fluxes, cells.masses, cells.slopes, faces, rate)
 
     def _dissipation(self, masses: Array) -> float:

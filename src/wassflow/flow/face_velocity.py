@@ -36,8 +36,8 @@ class FaceVelocity(ABC):
     """v.n on faces of ``mesh``, from the left to the right cell, for the functional's first variation.
 
     Attributes:
-        decays_energy: whether first-order upwind fluxes of this velocity never let F_h rise, and lose it at the
-            rate :meth:`dissipation`.
+        decays_energy: whether first-order upwind fluxes of this velocity never let F_h rise, and lose it at
+            the rate :meth:`dissipation`.
     """
 
     decays_energy: bool
