@@ -32,7 +32,9 @@ def climb(
 ) -> NewtonState:
     """Ascend from ``psi`` until ``done(state)``, no progress beyond rounding, or the deadline."""
     low, high = source.bounds
-    metric = weights / float(np.sum((high - low) ** 2))
+    # potentials vary by the extent of the source times that of the sites
+    reach = float(np.linalg.norm(high - low))
+    metric = weights / (reach * (reach + float(np.linalg.norm(np.ptp(seeds.positions, axis=0)))))
     shift = 1.0
     state = NewtonState(psi, cells, None, 0, False)
     for iteration in range(longest):

