@@ -77,8 +77,8 @@ def refinements(quick: bool) -> list[Refinement]:
         )
         for time in ((case.times[1],) if quick else (case.times[1], case.t_end))
     ]
-    # Jumps at |w| = 1 and the kink at w = 0 lie on facets. Half of the positivity bound: close to the bound, upwind
-    # hardly diffuses along an axis, and jumps stay as sharp as cells.
+    # Jumps at |w| = 1 and the kink at w = 0 lie on facets. Half of the positivity bound: close to the bound,
+    # upwind hardly diffuses along an axis, and jumps stay as sharp as cells.
     absorption = exact_case("absorption-2d", WeightAbsorption(alpha=1.0), 0.5, (40, 8))
     walls = exact_case("walls-2d", WallAccumulation(c=[1.0, 0.5]), 0.4, (16, 16))
     strips = ((20, 4), (40, 8), (80, 16)) if quick else ((20, 4), (40, 8), (80, 16), (160, 32))

@@ -1,4 +1,4 @@
-"""Laws of sampling against closed forms, and against samples of measures for which theory knows the answer."""
+"""Laws of sampling against closed forms, and against samples of measures whose answer theory knows."""
 
 import numpy as np
 import pytest
@@ -17,8 +17,8 @@ def mean_square(mesh, m, seeds, method="iid"):
 
 @pytest.mark.parametrize(
     ("periodic", "c", "spread"),
-    # c = m E W2^2 - ln m / 4 pi at m = 64 from shared theory (square .449 +- .025, torus .153 +- .009), and the relative
-    # standard deviation of a single W2^2.
+    # c = m E W2^2 - ln m / 4 pi at m = 64 from shared theory (square .449 +- .025, torus .153 +- .009), and
+    # the relative standard deviation of a single W2^2.
     [((False, False), 0.449, 0.29), ((True, True), 0.153, 0.17)],
 )
 def test_iid_points_of_the_square_and_the_torus_follow_the_law_with_the_logarithm(periodic, c, spread):
@@ -35,8 +35,9 @@ def test_quantised_points_come_close_to_the_hexagons_and_never_below():
     m = 100
     square = mean_square(mesh, m, 1, "quantized")
     least = laws.QUANTISATION_CONSTANT[2] / m
-    # Fejes Toth: no placement of equal masses beats the hexagonal constant 0.16038 (asymptotically; boundary cells only
-    # cost more). A square grid has 1/6; Lloyd's steps must not be worse than ten percent above that.
+    # Fejes Toth: no placement of equal masses beats the hexagonal constant 0.16038 (asymptotically; boundary
+    # cells only cost more). A square grid has 1/6; Lloyd's steps must not be worse than ten percent above
+    # that.
     assert least <= square <= 1.1 / 6.0 / m
     assert laws.least_quantisation(wf.MeshDensity.uniform(mesh), m) == pytest.approx(np.sqrt(least))
 
@@ -78,7 +79,9 @@ def two_boxes(gap_cells):
     """Uniform on the left and right of the unit square, with a void of some cells of 1/20 between."""
     mesh = wf.mesh.box(SQUARE, cells=(20, 20), cell="quadrilateral")
     half = 0.5 * gap_cells / 20
-    return wf.MeshDensity.from_function(mesh, lambda u: np.where(np.abs(u[:, 0] - 0.5) > half, 1.0, 0.0) / (1 - 2 * half))
+    return wf.MeshDensity.from_function(
+        mesh, lambda u: np.where(np.abs(u[:, 0] - 0.5) > half, 1.0, 0.0) / (1 - 2 * half)
+    )
 
 
 def test_a_void_makes_the_law_that_of_separated_pieces():
@@ -104,7 +107,9 @@ def test_periodic_axes_connect():
     strips = wf.MeshDensity.from_function(mesh, lambda u: 5.0 * (np.abs(u[:, 0] - 0.5) > 0.4))
     assert laws.Support.of(strips).connected
     wall = wf.mesh.box(SQUARE, cells=(10, 4), cell="quadrilateral")
-    assert not laws.Support.of(wf.MeshDensity(wall, wall.gather(strips.masses)[wall.original_cell_index])).connected
+    assert not laws.Support.of(
+        wf.MeshDensity(wall, wall.gather(strips.masses)[wall.original_cell_index])
+    ).connected
 
 
 def test_thin_tails_do_not_connect():
@@ -126,7 +131,7 @@ def test_placed_starts_keep_the_rate_of_placement():
 
 
 def test_two_atoms_fluctuate_as_theory_says():
-    """E W2^2 = D^2 E|B/m - 1/2| ~ D^2 / sqrt(2 pi m): c = D^2 / sqrt(2 pi), checked on the binomial itself."""
+    """E W2^2 = D^2 E|B/m - 1/2| ~ D^2 / sqrt(2 pi m): c = D^2 / sqrt(2 pi), checked on the binomial."""
     m, D = 1000, 3.0
     counts = np.random.default_rng(0).binomial(m, 0.5, 40_000)
     squares = D**2 * np.abs(counts / m - 0.5)

@@ -31,8 +31,8 @@ def test_the_interval_covers_as_often_as_it_says():
     for _ in range(repeats):
         squares = rng.gamma(1.0 / 0.27**2, 0.27**2, size=(len(MS), 6)) / np.array(MS)[:, None]
         hits += fit_rate(MS, np.sqrt(squares), resamples=300).covers(truth)
-    # 95 percent nominal; a binomial deviation at 300 repeats is 1.3 percent, and a bootstrap of six is known to be
-    # a little short: not below 90 percent, and not useless wide (all of them covered).
+    # 95 percent nominal; a binomial deviation at 300 repeats is 1.3 percent, and a bootstrap of six is known
+    # to be a little short: not below 90 percent, and not useless wide (all of them covered).
     assert 0.90 * repeats <= hits < repeats
 
 
@@ -42,7 +42,8 @@ def test_the_interval_of_a_ladder_is_students_t():
     values = [[10 ** (-0.5 * k + e)] for k, e in zip([1, 2, 3], [0.01, -0.02, 0.01], strict=True)]
     fit = fit_rate(ms, values)
     assert fit.interval == "t"
-    # slope error: sqrt(sum r^2 / (3 - 2) / sum (k - 2)^2) = sqrt(6e-4 / 2); t_{0.975} with one degree is 12.7062
+    # slope error: sqrt(sum r^2 / (3 - 2) / sum (k - 2)^2) = sqrt(6e-4 / 2); t_{0.975} with one degree is
+    # 12.7062
     assert fit.exponent == pytest.approx(-0.5, abs=1e-12)
     assert fit.high - fit.exponent == pytest.approx(12.7062047 * np.sqrt(3e-4), rel=1e-6)
 

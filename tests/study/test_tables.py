@@ -19,7 +19,10 @@ def test_csv_and_json_hold_what_was_written(tmp_path):
     assert float(read[1]["w2"]) == 0.125
     tables.write_json(tmp_path / "rows.json", {"rows": rows, "nan": float("nan")})
     data = json.loads((tmp_path / "rows.json").read_text())
-    assert data == {"rows": [{"m": 16, "w2": 0.25, "note": None}, {"m": 32, "w2": 0.125, "extra": "x"}], "nan": None}
+    assert data == {
+        "rows": [{"m": 16, "w2": 0.25, "note": None}, {"m": 32, "w2": 0.125, "extra": "x"}],
+        "nan": None,
+    }
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
@@ -44,7 +47,14 @@ def test_files_are_as_readable_as_any_other(tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.5, "0.500"), (123.4, "123"), (1e-5, "1.00e-05"), (None, "-"), (-0.4567, "-0.457"), (2.0e6, "2.00e+06")],
+    [
+        (0.5, "0.500"),
+        (123.4, "123"),
+        (1e-5, "1.00e-05"),
+        (None, "-"),
+        (-0.4567, "-0.457"),
+        (2.0e6, "2.00e+06"),
+    ],
 )
 def test_numbers(value, text):
     assert tables.number(value) == text

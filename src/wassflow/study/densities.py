@@ -11,6 +11,8 @@ from wassflow.measure import MeshDensity
 from wassflow.transport import Bracket, wasserstein2
 from wassflow.transport.nearby import nearby_densities
 
+# A distance known to this share of a cell is known well enough, be it zero.
+_SMALL = 0.02
 # Nested: the volumes of the fine cells in each coarse cell add up to it, relatively.
 _SAME_VOLUME = 1e-9
 
@@ -25,7 +27,7 @@ def density_distance(fine: MeshDensity, coarse: MeshDensity, domain: Domain, wid
     :func:`wassflow.wasserstein2`.
     """
     found = _nearby(fine, coarse)
-    if found is not None and found.relative_width <= width:
+    if found is not None and (found.relative_width <= width or found.width <= _SMALL * fine.mesh.h):
         return found
     for engine in ("discrete", None):
         other = wasserstein2(fine, coarse, domain=domain, rtol=0.2 * width, engine=engine)

@@ -106,7 +106,7 @@ class MeshRefinement:
                 for quantity in quantities:
                     row += [
                         number(record[quantity]),
-                        f"{self.orders[time, quantity][i - 1]:.2f}" if i else "",
+                        number(self.orders[time, quantity][i - 1]) if i else "",
                     ]
                 rows.append([*row, range_text(record["w2_lower"], record["w2_upper"])])
             fitted = ["", "", "", "all"]

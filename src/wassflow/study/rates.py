@@ -175,7 +175,7 @@ def observed_orders(
     >>> [round(p, 12) for p in pairwise], round(order, 12)
     ([1.0, 1.0], 1.0)
     >>> _, order = observed_orders([0.4, 0.2], [0.3, 0.1], finest=0.1)
-    >>> round(order, 12)
+    >>> round(order, 6)
     1.0
     """
     h = as_vector("sizes", sizes)
