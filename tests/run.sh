@@ -6,4 +6,5 @@ if [ $# -eq 0 ]; then
     ruff format --check .
     mypy
 fi
-exec pytest "$@"
+# One process per core: most tests are serial, and those under mpiexec mostly wait for ranks to start.
+exec pytest --numprocesses auto "$@"
