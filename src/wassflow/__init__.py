@@ -22,6 +22,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from wassflow import cases, mesh, plot, study
+    from wassflow.cases import reference
     from wassflow.domain import Box, Domain, Polytope
     from wassflow.errors import WassflowError
     from wassflow.flow import DensityFlow, ParticleFlow, Trajectory
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 # command line answers `--help` at once: dolfinx, numba and matplotlib take seconds to load.
 _HOMES = {
     "cases": "wassflow.cases",
+    "reference": "wassflow.cases",
     "mesh": "wassflow.mesh",
     "plot": "wassflow.plot",
     "study": "wassflow.study",
@@ -91,6 +93,7 @@ __all__ = [  # noqa: RUF022 (grouped by room, in the order in which data flows)
     "sliced_wasserstein2",
     "sinkhorn_divergence",
     "cases",
+    "reference",
     "study",
     "plot",
     "WassflowError",

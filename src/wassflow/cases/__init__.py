@@ -2,5 +2,6 @@
 
 from wassflow.cases import cosine, deconvolution, relu, sigmoid  # noqa: F401 (importing registers the cases)
 from wassflow.cases.case import Case, get, load, names, parameters, register
+from wassflow.cases.quadrature_reference import Reference, reference
 
-__all__ = ["Case", "get", "load", "names", "parameters", "register"]
+__all__ = ["Case", "Reference", "get", "load", "names", "parameters", "reference", "register"]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from wassflow.arguments import Array, as_vector, one_of
-from wassflow.cases.exact import ExactSolution
+from wassflow.cases.exact import Solution
 from wassflow.cases.profiles import Profile, RadialProfile, product_density
 from wassflow.domain import Domain
 from wassflow.errors import WassflowError
@@ -72,7 +72,7 @@ class Case:
         times: when to look, from 0 on.
         cells: boxes along each axis of the mesh.
         cell: type of the mesh cells.
-        exact: the solution in closed form, where it is known.
+        exact: the solution in closed form, where it is known, or a :func:`wassflow.reference`.
         coordinates: names of the d axes for pictures, in matplotlib's math notation; none: u_1, u_2, ...
         parameters: what the case was built with.
 
@@ -91,7 +91,7 @@ class Case:
     times: tuple[float, ...]
     cells: tuple[int, ...]
     cell: str
-    exact: ExactSolution | None = None
+    exact: Solution | None = None
     coordinates: tuple[str, ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
 

@@ -20,13 +20,13 @@ from wassflow.functional import Functional, SquaredLoss, regularizer
 from wassflow.functional.losses import symmetric_matrix
 
 
-class ExactSolution(ABC):
-    """A solution mu_t of the gradient flow of ``functional`` on ``domain``, of mass 1.
+class Solution(ABC):
+    """A solution mu_t of the gradient flow of ``functional`` on ``domain``.
 
     Attributes:
         dim: d.
         functional: F.
-        domain: Omega, a bounded box that contains the support at the times of interest.
+        domain: Omega, a box that contains the support at the times of interest.
     """
 
     dim: int
@@ -61,13 +61,17 @@ class ExactSolution(ABC):
     def density(self, t: float, u: ArrayLike) -> Array:
         """Return the density of the absolutely continuous part of mu_t at points ``(n, d)``, ``(n,)``."""
 
-    @abstractmethod
-    def wasserstein2(self, s: float, t: float) -> float:
-        """Return W2(mu_s, mu_t)."""
-
     def singular_mass(self, t: float) -> float:
         """Return the mass that has no density at time ``t``: atoms, and mass on a line, a plane or a wall."""
         return 0.0
+
+
+class ExactSolution(Solution):
+    """A solution in closed form, of mass 1, on a bounded box."""
+
+    @abstractmethod
+    def wasserstein2(self, s: float, t: float) -> float:
+        """Return W2(mu_s, mu_t)."""
 
     def particles(self, t: float, points: ArrayLike, weights: ArrayLike | None = None) -> Array:
         """Return where the particles of a finite cloud of mass 1 are at time ``t``, ``(n, d)``.

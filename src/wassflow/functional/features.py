@@ -35,10 +35,12 @@ class Features(ABC):
     Attributes:
         size: N, number of features.
         dim: d, dimension of a point; ``None`` if the features do not know it.
+        smooth: whether Phi has continuous derivatives of all orders, as a method of high order needs them.
     """
 
     size: int
     dim: int | None
+    smooth: bool = True
 
     @abstractmethod
     def value(self, u: ArrayLike) -> Array:

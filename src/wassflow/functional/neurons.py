@@ -63,6 +63,7 @@ class NeuronFeatures(Features):
         self.dim = columns + int(self.output_weight)
         self._columns = self.inputs.T.copy(order="C")
         self._code = ACTIVATIONS[self.activation]
+        self.smooth = self.activation != "relu" and self.parametrization == "linear"
 
     def value(self, u: ArrayLike) -> Array:
         """Return Phi at points ``(n, d)`` as an ``(n, N)`` array."""
