@@ -128,4 +128,6 @@ def _with_neighbours(mesh: Any, near: Array) -> Array:
 
 def _distances(corners: Array, places: list[tuple[NDArray[np.intp], Array]]) -> Array:
     """Return the distance of each corner (n, k, d) to the nearest of the sets, (n, k)."""
-    return np.min([np.linalg.norm(corners[:, :, axes] - values, axis=2) for axes, values in places], axis=0)
+    distances = [np.linalg.norm(corners[:, :, axes] - values, axis=2) for axes, values in places]
+    nearest: Array = np.min(distances, axis=0)
+    return nearest

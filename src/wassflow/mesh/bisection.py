@@ -106,7 +106,7 @@ class _Edges:
         # between the ranks' own closures, as few messages as can be
         while self._comm.allreduce(bool(np.count_nonzero(marks) > count), MPI.LOR):
             while np.count_nonzero(marks) > count:
-                count = np.count_nonzero(marks)
+                count = int(np.count_nonzero(marks))
                 marks[self._longest_of_triangle[marks[self._of_triangle].any(axis=1)]] = True
             self._share(marks)
         return marks
