@@ -76,7 +76,9 @@ def test_particles_are_at_the_exact_positions(name, dim):
     exact, t = EXACT[name](dim), 0.9
     u, weights = random_points(exact.domain, 60), random_weights(60)
     cloud = ParticleCloud(exact.domain.project(0.5 * u) if name in ("O1", "O2") else u, weights)
-    trajectory = ParticleFlow(exact.functional, exact.domain).run(cloud, t)
+    tolerance = 1e-10
+    dt = 1e-3 if name == "O7 quadratic" else None
+    trajectory = ParticleFlow(exact.functional, exact.domain, dt=dt, tolerance=tolerance).run(cloud, t)
     expected = exact.particles(t, cloud.points, weights)
     assert trajectory.final.points == pytest.approx(expected, abs=1e-8)
     assert np.array_equal(trajectory.final.weights, weights)
@@ -88,16 +90,47 @@ def test_particles_are_at_the_exact_positions(name, dim):
     assert np.array_equal(trajectory.final.points[stopped], expected[stopped])
     assert stopped.any() == (exact.singular_mass(t) > 0.0)
     assert np.diff(trajectory.energy).max() < 1e-14
-    if name in ("O4", "O5", "O7 linear"):
-        assert np.abs(balance(trajectory)).max() < 1e-12
-    else:  # order 4, and order 2 where one of the 60 particles stops at a wall
-        assert np.abs(balance(trajectory)).max() < 1e-5 * (1.0 + trajectory.energy[0])
+    if name in ("O4", "O5", "O7 linear"):  # constant velocities: exact to rounding
+        bound = 1e-12
+    elif name == "O7 quadratic":
+        # a coordinate stops at most once; in that step its velocity c - u, at most 1.5 and of slope 1,
+        # changes by no more than 1.5 dt, and the work of its first velocity is off by at most (1.5 dt)^2/2
+        bound = dim * 0.5 * (1.5 * dt) ** 2
+    else:
+        # a displacement that is off by the tolerance costs that times the speed, in every step
+        bound = tolerance * trajectory.steps * np.sqrt(trajectory.dissipation.max())
+        assert bound < 1e-7  # of the energies, which are of order 1
+    assert np.abs(balance(trajectory)).max() < bound
+
+
+@pytest.mark.parametrize("integrator", ["rk4", "rk45"])
+@pytest.mark.parametrize(("name", "t"), [("O1", 4.0), ("O2", 1.0), ("O8", 4.0)])
+def test_errors_are_proportional_to_the_tolerance(name, t, integrator):
+    """In the sense of W2: the root mean square distance to the exact positions of the same particles."""
+    exact = EXACT[name](2)
+    u = random_points(exact.domain, 40)
+    cloud = ParticleCloud(0.25 * u if name == "O1" else u)
+    tolerances = np.array([1e-9, 1e-10, 1e-11, 1e-12])
+    expected = exact.particles(t, cloud.points)
+    errors, steps = [], []
+    for tolerance in tolerances:
+        flow = ParticleFlow(exact.functional, None, integrator, tolerance=tolerance)
+        trajectory = flow.run(cloud, t)
+        errors.append(np.sqrt(np.mean(np.sum((trajectory.final.points - expected) ** 2, axis=1))))
+        steps.append(trajectory.steps)
+        assert trajectory.diagnostics["rejected_steps"] < 0.1 * trajectory.steps
+    assert np.all(np.array(errors) < 2.0 * tolerances)  # O1 spreads errors by exp(0.2 t) = 2.2 along one axis
+    slope = np.polyfit(np.log(tolerances), np.log(errors), 1)[0]
+    assert 0.8 < slope < 1.25  # steps come from a ladder of ratio 2^(1/8): a factor of 1.5 in dt^5
+    # order 5 needs 10^(1/5) times the steps for one more digit, order 4 (estimated by order 3) 10^(1/4)
+    growth = (steps[-1] / steps[0]) ** (1.0 / 3.0)
+    assert growth == pytest.approx(10.0 ** (0.2 if integrator == "rk45" else 0.25), rel=0.1)
 
 
 @pytest.mark.parametrize("dim", [2, 3])
 def test_gauss_grid_follows_the_density_of_the_cosine_oracle(dim):
     exact = CosineMoments([0.5, -0.3, 0.0][:dim], [-0.4, 0.3, 0.6][:dim])
-    nodes, factors = np.polynomial.legendre.leggauss(40)
+    nodes, factors = np.polynomial.legendre.leggauss(24)
     x, factors = 0.5 * np.pi * (nodes + 1.0), 0.5 * np.pi * factors
     u = np.stack(np.meshgrid(*[x] * dim, indexing="ij"), axis=-1).reshape(-1, dim)
     product = np.prod(
@@ -143,7 +176,8 @@ def order(flow_of_dt, cloud, steps, reference_steps, t_end=1.0):
 
 
 @pytest.mark.parametrize(
-    ("integrator", "expected"), [("euler", 1), ("rk2", 2), ("rk4", 4), ("forward-backward-2", 2)]
+    ("integrator", "expected"),
+    [("euler", 1), ("rk2", 2), ("rk4", 4), ("rk45", 5), ("forward-backward-2", 2)],
 )
 def test_orders_for_smooth_regularizers(integrator, expected):
     F = smooth_problem()
@@ -158,14 +192,14 @@ def test_orders_for_smooth_regularizers(integrator, expected):
 @pytest.mark.parametrize(("integrator", "expected"), [("forward-backward", 1), ("forward-backward-2", 2)])
 def test_orders_with_kinks(V, integrator, expected):
     F = kinked_problem(V)
-    cloud = ParticleCloud(np.random.default_rng(4).standard_normal((12, 3)))
-    final = ParticleFlow(F, None, "forward-backward-2", 1 / 512).run(cloud, 1.0).final.points
-    assert np.any(final[:, 0] * cloud.points[:, 0] < 0.0) or np.any(final[:, 0] == 0.0)
+    cloud = ParticleCloud(np.random.default_rng(4).standard_normal((400, 3)))
     steps = [16, 32, 64, 128]
-    positions, residuals = order(lambda dt: ParticleFlow(F, None, integrator, dt), cloud, steps, 2048)
-    # kinks are met anywhere within a step: single halvings scatter, and the residual has either sign
+    positions, residuals = order(lambda dt: ParticleFlow(F, None, integrator, dt), cloud, steps, 1024)
+    final = ParticleFlow(F, None, "forward-backward-2", 1 / 128).run(cloud, 1.0).final.points
+    assert np.sum((final[:, 0] * cloud.points[:, 0] < 0.0) | (final[:, 0] == 0.0)) > 20
+    # kinks are met anywhere within a step, which scatters single particles: their mean over 400 does not
     assert positions > expected - 0.25
-    assert np.all(residuals < 0.15 / np.array(steps, float) ** expected)
+    assert -np.polyfit(np.log(steps), np.log(residuals), 1)[0] > expected - 0.25
 
 
 @pytest.mark.parametrize("integrator", ["forward-backward", "forward-backward-2"])
@@ -268,7 +302,7 @@ def test_automatic_steps_obey_the_tolerance():
 @pytest.mark.parametrize("integrator", ["forward-backward", "forward-backward-2"])
 def test_a_step_that_raises_the_energy_is_halved(integrator):
     F, cloud = spikes(), spike_cloud()
-    trajectory = ParticleFlow(F, None, integrator, dt=3.0).run(cloud, 9.0)
+    trajectory = ParticleFlow(F, None, integrator, dt=3.0).run(cloud, 6.0)
     assert trajectory.diagnostics["rejected_steps"] > 0
     assert np.diff(trajectory.energy).max() <= 1e-13 * trajectory.energy[0]
     assert trajectory.energy[-1] < 0.3 * trajectory.energy[0]
@@ -304,9 +338,9 @@ def test_save_times_are_hit_exactly_and_the_start_is_kept_on_request():
 
 
 def test_default_integrators():
-    assert ParticleFlow(smooth_problem()).integrator == "rk4"
+    assert ParticleFlow(smooth_problem()).integrator == "rk45"
     assert ParticleFlow(spikes()).integrator == "forward-backward-2"
-    assert ParticleFlow(spikes(strength=0.0)).integrator == "rk4"
+    assert ParticleFlow(spikes(strength=0.0)).integrator == "rk45"
 
 
 def test_a_users_kink_away_from_zero_is_met_exactly():
@@ -370,9 +404,9 @@ F = Functional(features, SquaredLoss(target, scale=0.1), regularizer.AbsWeight(0
 torus = Box([-5.0, 0.0], [5.0, 1.0], periodic=(False, True))
 rng = np.random.default_rng(0)
 results = {}
-for m in (3, 50):
+for m in (2, 40):
     cloud = ParticleCloud(np.column_stack([0.2 * rng.standard_normal(m), rng.random(m)])).distribute(comm)
-    trajectory = ParticleFlow(F, torus).run(cloud, 0.15, save=[0.05])
+    trajectory = ParticleFlow(F, torus, tolerance=1e-4).run(cloud, 0.1, save=[0.05])
     for name in ("times", "energy", "dissipation", "moments"):
         results[f"{name} {m}"] = getattr(trajectory, name)
     results[f"dissipated {m}"] = trajectory.diagnostics["dissipated"]
@@ -383,17 +417,17 @@ if comm.rank == 0:
 
 
 def test_ranks_give_the_serial_result(tmp_path):
-    """On a torus with a kink, in steps chosen by the flow; of 3 particles on 4 ranks one rank has none."""
+    """On a torus with a kink, in steps chosen by the flow; of 2 particles on 3 ranks one rank has none."""
     script = tmp_path / "run.py"
     script.write_text(PARALLEL)
     mpiexec = Path(sys.executable).parent / "mpiexec"
     results = []
-    for ranks in (1, 2, 4):
+    for ranks in (1, 3):
         out = tmp_path / f"{ranks}.npz"
         command = [mpiexec, "-n", str(ranks), sys.executable, script, out]
         subprocess.run(command, check=True, capture_output=True, timeout=120)
         results.append(np.load(out))
-    assert len(results[0].files) == 12
-    for result in results[1:]:
-        for name in results[0].files:
-            assert result[name] == pytest.approx(results[0][name], abs=1e-12), name
+    serial, distributed = results
+    assert len(serial.files) == 12
+    for name in serial.files:
+        assert distributed[name] == pytest.approx(serial[name], abs=1e-12), name

@@ -1,6 +1,5 @@
 """The gradient flow of particles, u_i' = v(u_i)."""
 
-import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -11,6 +10,7 @@ from wassflow.errors import WassflowError
 from wassflow.flow.particle_integrators import INTEGRATORS
 from wassflow.flow.particle_system import ParticleState, ParticleSystem
 from wassflow.flow.progress import RunProgress
+from wassflow.flow.step_control import StepControl
 from wassflow.flow.trajectory import SaveTimes, Trajectory, TrajectoryRecorder
 from wassflow.functional.functional import Functional
 from wassflow.measure.particle_cloud import ParticleCloud
@@ -21,8 +21,6 @@ _LONGEST_STEP = 1.0 / 64.0
 _SHORTEST_STEP = 1e-12
 # F may rise by this share of |R| + |int V| through rounding.
 _ENERGY_ROUNDING = 1e-13
-# The next step aims below the tolerance by this factor, so that few steps are taken twice.
-_SAFETY = 0.9
 
 
 class ParticleFlow:
@@ -36,14 +34,16 @@ class ParticleFlow:
         functional: F, a :class:`wassflow.Functional`.
         domain: Omega, where the particles stay: they slide along its walls, periodic coordinates are wrapped.
             ``None``: the whole space.
-        integrator: ``"euler"``, ``"rk2"``, ``"rk4"`` for V without kinks; ``"forward-backward"`` (order 1),
-            ``"forward-backward-2"`` (order 2) for any V with a proximal map. ``None``: ``"rk4"`` if V is
-            smooth, else ``"forward-backward-2"``.
+        integrator: ``"euler"``, ``"rk2"``, ``"rk4"``, ``"rk45"`` for V without kinks; ``"forward-backward"``
+            (order 1), ``"forward-backward-2"`` (order 2) for any V with a proximal map. ``None``: ``"rk45"``
+            (Dormand and Prince) if V is smooth, else ``"forward-backward-2"``.
         dt: step length. ``None``: chosen at every step so that the root mean square distance between the new
-            positions and those of an embedded method of lower order is at most ``tolerance``, and at most
-            1/64 of the run.
-        tolerance: see ``dt``; a length. It bounds the estimated error of a single step, which is that of the
-            method of lower order: the error of a run comes out well below.
+            positions and those of an embedded method of lower order is at most ``tolerance``
+            (:class:`~wassflow.flow.step_control.StepControl`), and at most 1/64 of the run.
+        tolerance: see ``dt``; a length: moving particles pairwise is a plan, so the root mean square distance
+            bounds W2 between the cloud computed and the cloud that an exact step would give. It is the
+            method of lower order whose error is estimated, and the other one that goes on: the error of a run
+            is proportional to ``tolerance``, and comes out below it unless the flow spreads errors.
 
     Raises:
         ValueError: an unknown integrator, a dt or tolerance that is not positive, a dimension that does not
@@ -84,7 +84,7 @@ class ParticleFlow:
             raise ValueError(f"domain must have dimension {functional.dim}, found {domain.dim}")
         smooth = functional.regularizer.smooth
         if integrator is None:
-            integrator = "rk4" if smooth else "forward-backward-2"
+            integrator = "rk45" if smooth else "forward-backward-2"
         one_of("integrator", integrator, INTEGRATORS)
         if INTEGRATORS[integrator].needs_smooth and not smooth:
             raise ValueError(
@@ -120,6 +120,7 @@ class ParticleFlow:
         spent = [0.0]
         rejected = 0
         longest = save_times.t_end * _LONGEST_STEP if self.dt is None else self.dt
+        control = StepControl(self.tolerance, method.error_order, longest)
 
         state = system.evaluate(self._start(cloud))
         if not np.isfinite(state.energy):
@@ -157,13 +158,13 @@ class ParticleFlow:
                     continue
                 error, dissipated = method.assess(system, state, proposal, end, step)
                 if self.dt is None:
-                    growth = _SAFETY * (self.tolerance / max(error, 1e-300)) ** (1.0 / method.error_order)
-                    if error > self.tolerance and step > _SHORTEST_STEP * save_times.t_end:
+                    proposed = control.next(step, error)
+                    if not control.accepts(error) and step > _SHORTEST_STEP * save_times.t_end:
                         rejected += 1
-                        dt = _on_ladder(step * max(0.1, growth), longest)
+                        dt = proposed
                         continue
                     # a step cut short by a save time says little about how long the next one may be
-                    dt = _on_ladder(max(step * min(2.0, growth), dt if step < dt else 0.0), longest)
+                    dt = max(proposed, dt) if step < dt else proposed
                 else:
                     dt = min(longest, 2.0 * dt)
                 t = t_next
@@ -201,12 +202,3 @@ class ParticleFlow:
         if self.domain is not None and any(self.domain.periodic):
             state.points = self.domain.wrap(state.points)
         return state
-
-
-def _on_ladder(dt: float, longest: float) -> float:
-    """Return the largest of longest, longest 2^(-1/8), longest 2^(-2/8), .. that is at most ``dt``.
-
-    Rounding errors of the error estimate, which depend on the number of ranks, then do not reach the steps.
-    """
-    rung = math.ceil(8.0 * math.log2(longest / dt) - 1e-6) if dt < longest else 0
-    return longest * 2.0 ** (-rung / 8.0)

@@ -231,6 +231,21 @@ INTEGRATORS: dict[str, Integrator] = {
         [1.0 / 6.0, 1.0 / 3.0, 1.0 / 3.0, 0.0, 1.0 / 6.0],
         error_order=4,
     ),
+    # Dormand and Prince, J. Comput. Appl. Math. 6 (1980) 19: orders 5 and 4; the velocity at the end of a
+    # step is both the last stage of the partner and the first one of the next step
+    "rk45": RungeKutta(
+        5,
+        [
+            [1 / 5],
+            [3 / 40, 9 / 40],
+            [44 / 45, -56 / 15, 32 / 9],
+            [19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729],
+            [9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656],
+        ],
+        [35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84],
+        [5179 / 57600, 0.0, 7571 / 16695, 393 / 640, -92097 / 339200, 187 / 2100, 1 / 40],
+        error_order=5,
+    ),
     "forward-backward": ForwardBackward(1),
     "forward-backward-2": ForwardBackward(2),
 }
