@@ -14,6 +14,8 @@ from wassflow.study.many_particle_limit import ManyParticleLimit
 from wassflow.study.rates import fit_rate
 from wassflow.transport import Bracket
 
+from plot.layout import clashes
+
 MS = (16, 64, 256)
 SEEDS = (0, 1, 2)
 TIMES = (0.0, 1.0)
@@ -105,10 +107,10 @@ def test_the_legend_names_exponents_intervals_and_laws(plane):
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     fit = plane.fits["iid", 1.0]
     assert f"$m^{{{fit.exponent:.2f}}}$" in labels[0]
-    assert labels[0].startswith("iid start: ")
+    assert labels[0].startswith("iid ")
+    assert labels[1].startswith("quantised ")
     assert f"{abs(fit.low):.2f}" in labels[0]
-    assert labels[1] == r"theory: $\sqrt{(|\Omega|/m)(\ln m/4\pi + c)}$"
-    assert labels[3] == "theory: $c\\,m^{-1/2}$"
+    assert labels[2:] == [r"$\sqrt{(|\Omega|/m)(\ln m/4\pi + c)}$", "$c\\,m^{-1/2}$"]
 
 
 def test_the_floor_is_hatched_and_named_where_there_is_one(plane):
@@ -134,8 +136,8 @@ def test_without_a_fit_the_legend_says_why(plane):
     ax = new_figure(4.0, 3.0).add_subplot()
     convergence(ax, result, 1.0)
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels[0] == "iid start: hidden by the floor"
-    assert len(labels) == 3
+    assert labels[0] == "iid  too near the floor"
+    assert labels[2].strip() == ""  # keeps the law of the other start in its line
 
 
 def test_two_studies_stand_side_by_side_with_a_row_for_every_time(plane):
@@ -153,6 +155,16 @@ def test_two_studies_stand_side_by_side_with_a_row_for_every_time(plane):
     # the signed particles are explained
     legends = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     assert "32 iid particles, $w > 0$" in legends
+
+
+@pytest.mark.parametrize("dims", [(2,), (3,), (2, 3)])
+def test_nothing_overlaps_or_is_cut(dims):
+    results = [study(dim, f"a-long-name-of-a-case-{dim}d") for dim in dims]
+    for result in results:
+        # the longest texts that a key can have to hold
+        result.fits["quantized", 1.0] = fit_rate(MS, result.values("iid", 1.0), floor=1e3)
+        result.laws["iid", 1.0] = iid_connected(2, 1.0).fit(MS, np.square(result.mean("iid", 1.0)))
+    assert clashes(many_particle_limit(*results)) == []
 
 
 def test_nothing_to_draw_is_refused():

@@ -7,9 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.transforms import ScaledTranslation
 
 from wassflow.arguments import Array
-from wassflow.plot.style import FAINT, INK, METHOD_COLOURS, METHOD_MARKERS, METHOD_NAMES, styled
+from wassflow.plot.style import FAINT, INK, METHOD_COLOURS, METHOD_MARKERS, METHOD_WORDS, styled
 
 # Laws of wassflow.study.laws in mathematical notation.
 _FORMULAS = {
@@ -38,10 +39,10 @@ _SEEDS: dict[str, Any] = {
 }
 # Seeds of one m stand side by side over this part of the distance between two m.
 _SPREAD = 0.22
-# Height of a line of the legend in inches, and where its left end is between the least and the largest m.
-_LEGEND_LINE, _LEGEND_LEFT = 0.165, 0.1
+# The key over the axes: size of its text in points, height of a line and distance to the axes in inches.
+_KEY_SIZE, _KEY_LINE, _KEY_GAP = 8.0, 0.15, 0.06
 # A floor that many times below everything measured is told in words: its band would leave the data no room.
-_FAR_BELOW = 25.0
+_FAR_BELOW = 6.0
 
 
 @styled
@@ -57,14 +58,12 @@ def convergence(ax: Axes, result: Any, time: float, legend: bool = True) -> None
         ax: where to draw.
         result: :class:`wassflow.study.ManyParticleLimit`.
         time: one of its times.
-        legend: explain the lines on the axes.
+        legend: write what was fitted, and the laws, over the axes: a line of text for each kind of start.
     """
     ax.set_xscale("log")
     ax.set_yscale("log")
     ms = np.array(sorted(result.ms), dtype=np.float64)
-    handles: list[Line2D] = []
-    for method in result.methods:
-        handles += _method(ax, result, method, time, ms)
+    drawn = [_method(ax, result, method, time, ms) for method in result.methods]
     floor = result.floor(time)
     if floor > 0.0:
         ax.axhspan(
@@ -90,7 +89,37 @@ def convergence(ax: Axes, result: Any, time: float, legend: bool = True) -> None
             0.02, 0.03, f"PDE’s own error: {floor:.2g}, below", va="bottom", transform=ax.transAxes, **_NOTE
         )
     if legend:
-        ax.legend(handles=handles, loc="upper right", borderaxespad=0.0, fontsize=9, labelspacing=0.25)
+        _key(ax, [measured for measured, _ in drawn], [law for _, law in drawn])
+
+
+def key_height(result: Any) -> float:
+    """Return how much room (inches) the key over the axes takes: a line for each kind of start.
+
+    >>> from types import SimpleNamespace
+    >>> round(key_height(SimpleNamespace(methods=("iid", "quantized"))), 2)
+    0.36
+    """
+    return _KEY_LINE * len(result.methods) + _KEY_GAP
+
+
+def _key(ax: Axes, measured: list[Line2D], laws: list[Line2D]) -> None:
+    """Write the key over the axes, where no data are: what was measured on the left, the laws on the right."""
+    lifted = ax.transAxes + ScaledTranslation(-0.06, 0.5 * _KEY_GAP, ax.figure.dpi_scale_trans)
+    ax.legend(
+        handles=measured + laws,
+        ncols=2,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        bbox_transform=lifted,
+        borderaxespad=0.0,
+        borderpad=0.0,
+        fontsize=_KEY_SIZE,
+        labelspacing=0.2,
+        handlelength=1.5,
+        handletextpad=0.5,
+        columnspacing=0.9,
+        frameon=False,
+    )
 
 
 def _decimal_heights(ax: Axes) -> None:
@@ -101,8 +130,8 @@ def _decimal_heights(ax: Axes) -> None:
     ax.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _method(ax: Axes, result: Any, method: str, time: float, ms: Array) -> list[Line2D]:
-    """Draw what was measured for one kind of start, and return its legend entries."""
+def _method(ax: Axes, result: Any, method: str, time: float, ms: Array) -> tuple[Line2D, Line2D]:
+    """Draw what was measured for one kind of start and its law, and return the entries of both in the key."""
     colour, marker = METHOD_COLOURS[method], METHOD_MARKERS[method]
     mean_m, mean_value = [], []
     step = np.log(ms[-1] / ms[0]) / max(len(ms) - 1, 1) if len(ms) > 1 else np.log(2.0)
@@ -125,18 +154,16 @@ def _method(ax: Axes, result: Any, method: str, time: float, ms: Array) -> list[
     if fitted:
         used = np.array([min(fit.used), max(fit.used)], dtype=np.float64)
         ax.plot(used, fit.constant * used**fit.exponent, color=colour, linewidth=1.3, zorder=3)
-    label = exponent_text(fit) if fitted else "hidden by the floor"
+    label = exponent_text(fit) if fitted else "too near the floor"
     line = {"linestyle": "-" if fitted else "none", "linewidth": 1.3, "marker": marker, **_MEAN}
-    handles = [Line2D([], [], color=colour, label=f"{METHOD_NAMES[method]}: {label}", **line)]
+    measured = Line2D([], [], color=colour, label=f"{METHOD_WORDS[method]}  {label}", **line)
     law = result.laws.get((method, time))
-    if law is not None:
-        dense = np.geomspace(ms[0] / 1.3, ms[-1] * 1.3, 60)
-        ax.plot(dense, law(dense), color=colour, alpha=0.9, zorder=2.5, **DASHED)
-        formula = law.law.formula
-        handles.append(
-            Line2D([], [], color=colour, label=f"theory: {_FORMULAS.get(formula, formula)}", **DASHED)
-        )
-    return handles
+    if law is None:
+        return measured, Line2D([], [], linestyle="none", label=" ")
+    dense = np.geomspace(ms[0] / 1.3, ms[-1] * 1.3, 60)
+    ax.plot(dense, law(dense), color=colour, alpha=0.9, zorder=2.5, **DASHED)
+    formula = law.law.formula
+    return measured, Line2D([], [], color=colour, label=_FORMULAS.get(formula, formula), **DASHED)
 
 
 def exponent_text(fit: Any) -> str:
@@ -152,13 +179,12 @@ def exponent_text(fit: Any) -> str:
     return f"{power}  [{fit.low:.2f}, {fit.high:.2f}]".replace("[-", "[−").replace(" -", " −")
 
 
-def fit_height(axes: Sequence[Axes], shown: Sequence[tuple[Any, float]], inches: float = 2.5) -> None:
-    """Give axes one common height range: values and floors visible, room above for the legend.
+def fit_height(axes: Sequence[Axes], shown: Sequence[tuple[Any, float]]) -> None:
+    """Give axes one common height range, in which all brackets and floors can be seen.
 
     Args:
         axes: the axes.
         shown: the (result, time) of each.
-        inches: the height of the axes, which decides how much of it the legend takes.
     """
     rows = [row for result, time in shown for method in result.methods for row in result.select(method, time)]
     values = [row["value"] for row in rows if row["value"] > 0.0]
@@ -168,11 +194,5 @@ def fit_height(axes: Sequence[Axes], shown: Sequence[tuple[Any, float]], inches:
     low = min(values) / 1.35
     if floors and max(floors) > min(values) / _FAR_BELOW:
         low = min(low, min(floor for floor in floors if floor > min(values) / _FAR_BELOW) / 1.9)
-    # The legend covers the upper right: only what lies to the right of its left end must stay below it.
-    first, last = min(shown[0][0].ms), max(shown[0][0].ms)
-    behind = [row["upper"] for row in rows if np.log(row["m"] / first) >= _LEGEND_LEFT * np.log(last / first)]
-    lines = 2 * max(len(result.methods) for result, _ in shown)
-    room = min((_LEGEND_LINE * lines + 0.1) / inches, 0.6)
-    top = low * (1.08 * max(behind) / low) ** (1.0 / (1.0 - room))
     for ax in axes:
-        ax.set_ylim(low, max(top, 1.2 * max(row["upper"] for row in rows)))
+        ax.set_ylim(low, 1.25 * max(row["upper"] for row in rows))

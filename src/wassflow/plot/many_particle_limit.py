@@ -6,15 +6,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from wassflow.plot.convergence import DASHED, convergence, fit_height
+from wassflow.plot.convergence import DASHED, convergence, fit_height, key_height
 from wassflow.plot.snapshots import Gallery, coordinate_names, density_bar, particle_handles, snapshot
-from wassflow.plot.style import QUIET, Page, styled
+from wassflow.plot.style import METHOD_WORDS, QUIET, Page, styled
 
 # Inches: one study is a block of two columns, snapshots and rates, with a row for every time.
-_LEFT, _SNAPSHOT, _BETWEEN, _RATES, _RIGHT = 0.58, 2.3, 0.72, 2.95, 0.1
+_LEFT, _SNAPSHOT, _BETWEEN, _RATES, _RIGHT = 0.58, 2.4, 0.68, 3.0, 0.14
 _BLOCK = _LEFT + _SNAPSHOT + _BETWEEN + _RATES + _RIGHT
-_KIND = {"iid": "iid", "quantized": "quantised", "stratified": "stratified"}
-_TOP, _HEIGHT, _GAP, _BOTTOM = 0.5, 2.2, 0.14, 1.2
+_TOP, _HEIGHT, _GAP, _BOTTOM = 0.52, 2.4, 0.16, 1.24
+
+_KEY: dict[str, Any] = {"fontsize": 8.5, "columnspacing": 1.2, "handletextpad": 0.5, "handlelength": 1.6}
 
 
 @styled
@@ -55,49 +56,37 @@ def _study(page: Page, left: float, result: Any) -> None:
         left + _BLOCK - _RIGHT, 0.17, f"d = {result.dim},  mesh {result.mesh_name}", color=QUIET, ha="right"
     )
     rates: list[Axes] = []
+    key = key_height(result)
     for row, (t, mu, cloud) in enumerate(zip(result.times, densities, clouds, strict=True)):
         last = row == len(result.times) - 1
         top = _TOP + row * (_HEIGHT + _GAP)
         place = (first, top, _SNAPSHOT, _HEIGHT)
         snapshot(page, place, gallery, row, mu, cloud, f"$t = {t:g}$", labels=(last, True))
-        ax = page.axes(second, top, _RATES, _HEIGHT)
+        ax = page.axes(second, top + key, _RATES, _HEIGHT - key)
         convergence(ax, result, t)
         if not last:
             ax.set_xlabel("")
             ax.tick_params(labelbottom=False)
         rates.append(ax)
-    fit_height(rates, [(result, t) for t in result.times], _HEIGHT)
+    fit_height(rates, [(result, t) for t in result.times])
     below = _TOP + len(result.times) * (_HEIGHT + _GAP) + 0.42
     density_bar(page, (first + 0.1 * _SNAPSHOT, below, 0.8 * _SNAPSHOT, 0.09), gallery)
-    _explain(page, second, below, result, gallery, shown)
+    if shown:
+        kind = METHOD_WORDS[next(iter(result.clouds))]
+        handles = particle_handles(gallery, len(shown[0].points), f"{kind} particles")
+        page.legend(first + 0.5 * _SNAPSHOT, below + 0.56, handles, loc="upper center", ncols=3, **_KEY)
+    page.legend(second - 0.1, below + 0.03, _explain(result), loc="upper left", ncols=2, **_KEY)
 
 
-def _explain(page: Page, left: float, top: float, result: Any, gallery: Gallery, clouds: list[Any]) -> None:
-    """Say under the last panel what dots and bars are, and which particles lie on the densities."""
-    seed = Line2D(
-        [], [], linestyle="none", marker="|", markersize=9, color=QUIET, label="certified bracket, one seed"
-    )
-    mean = Line2D(
-        [], [], linestyle="none", marker="o", markersize=5.5, color=QUIET, label="root mean square over seeds"
-    )
-    fit = Line2D([], [], color=QUIET, linewidth=1.3, label=f"fit $m^p$ [{_level(result)} interval of $p$]")
-    law = Line2D([], [], color=QUIET, label="theory’s law, $c$ fitted", **DASHED)
-    handles = [seed, mean, fit, law]
-    if clouds:
-        handles += particle_handles(
-            gallery, len(clouds[0].points), f"{_KIND[next(iter(result.clouds))]} particles"
-        )
-    page.figure.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=((left - 0.42) / page.width, 1.0 - (top - 0.08) / page.height),
-        ncols=2,
-        borderaxespad=0.0,
-        columnspacing=0.8,
-        handletextpad=0.5,
-        handlelength=1.6,
-        fontsize=9,
-    )
+def _explain(result: Any) -> list[Line2D]:
+    """Say what dots, bars and lines beside the snapshots are."""
+    marks = {"linestyle": "none", "color": QUIET}
+    return [
+        Line2D([], [], marker="|", markersize=8, label="bracket of one seed", **marks),
+        Line2D([], [], marker="o", markersize=5, label="root mean square over seeds", **marks),
+        Line2D([], [], color=QUIET, linewidth=1.3, label=f"fit $m^p$  [{_level(result)} interval]"),
+        Line2D([], [], color=QUIET, label="law of theory, $c$ fitted", **DASHED),
+    ]
 
 
 def _level(result: Any) -> str:

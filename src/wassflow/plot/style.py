@@ -4,7 +4,7 @@ Everything is set in code, from what matplotlib itself brings along, so that a p
 machine.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, wraps
@@ -12,6 +12,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, ListedColormap
@@ -29,12 +30,11 @@ PURPLE = "#7b4b94"
 
 METHOD_COLOURS = {"iid": ORANGE, "quantized": TEAL, "stratified": PURPLE}
 METHOD_MARKERS = {"iid": "o", "quantized": "s", "stratified": "D"}
-METHOD_NAMES = {"iid": "iid start", "quantized": "quantised start", "stratified": "stratified start"}
+METHOD_WORDS = {"iid": "iid", "quantized": "quantised", "stratified": "stratified"}
 SERIES = (BLUE, ORANGE, TEAL, PURPLE, "#8a6d00")
 
 STYLE: dict[Any, Any] = {
-    "font.family": "serif",
-    "font.serif": ["STIXGeneral"],
+    "font.family": ["STIXGeneral"],  # by name: text keeps it when it is drawn later, outside this style
     "mathtext.fontset": "stix",
     "font.size": 10.5,
     "axes.titlesize": 11,
@@ -149,6 +149,12 @@ class Page:
         """Write text whose upper left corner is at the given place, in inches."""
         options = {"ha": "left", "va": "top", **options}
         self.figure.text(left / self.width, 1.0 - top / self.height, text, **options)
+
+    def legend(self, left: float, top: float, handles: Sequence[Artist], **options: Any) -> None:
+        """Explain ``handles``; the corner ``loc`` of the legend is at the given place, in inches."""
+        place = (left / self.width, 1.0 - top / self.height)
+        options = {"loc": "upper left", "borderaxespad": 0.0, "borderpad": 0.0, **options}
+        self.figure.legend(handles=list(handles), bbox_to_anchor=place, **options)
 
 
 def _oklab_to_srgb(lab: np.ndarray) -> np.ndarray:
