@@ -41,7 +41,7 @@ class FaceQuadrature(CellQuadrature):
 
     In cell K, cut into pyramids of volume V_f over its faces with the apex at the centroid, the weight of
     the midpoint of a face is kappa V_f / |K|, of the centroid 1 - kappa: exact for linear functions on every
-    cell, since sum_f V_f (x_f - x_K) = 0, and kappa makes |x - x_K|^2 exact too where kappa <= 1 allows. So on
+    cell, since sum_f V_f (x_f - x_K) = 0, and kappa makes |x - x_K|^2 exact too where kappa <= 1 allows. On
     triangles (kappa = 1), rectangles (2/3), boxes (1) and their affine images all quadratic functions are
     integrated exactly. In tetrahedra the rule has 9/40 at the midpoints of faces and 1/40 at vertices, of
     degree 3 (Stroud, *Approximate Calculation of Multiple Integrals*, 1971, chapter 8). The mass at a node is

@@ -12,6 +12,7 @@ from wassflow.errors import WassflowError
 from wassflow.flow.density_scheme import DensityScheme, MusclScheme, UpwindScheme
 from wassflow.flow.explicit_steps import ExplicitSteps
 from wassflow.flow.face_velocity import FACE_VELOCITIES
+from wassflow.flow.implicit_steps import ImplicitSteps
 from wassflow.flow.progress import RunProgress
 from wassflow.flow.trajectory import SaveTimes, Trajectory, TrajectoryRecorder
 from wassflow.functional import Functional
@@ -22,7 +23,7 @@ _LEAST_STEP = 1e-14
 # How many steps the moment is carried along by its increments before it is summed afresh.
 _STEPS_BETWEEN_SUMS = 256
 # What goes with a scheme, the default first. Forward Euler overshoots with second-order fluxes.
-_INTEGRATORS = {"upwind": ["euler", "ssprk2", "ssprk3"], "muscl": ["ssprk2", "ssprk3"]}
+_INTEGRATORS = {"upwind": ["euler", "ssprk2", "ssprk3", "implicit"], "muscl": ["ssprk2", "ssprk3"]}
 _QUADRATURES = {"upwind": ["centroids"], "muscl": ["faces", "centroids"]}
 
 
@@ -64,7 +65,8 @@ class DensityFlow:
         scheme: "upwind" or "muscl".
         integrator: "euler" (the default of "upwind"; not for "muscl", where it overshoots), "ssprk2" (the
             default of "muscl") or "ssprk3" (Shu and Osher, J. Comput. Phys. 77 (1988) 439, eqs. (2.16) and
-            (2.18)).
+            (2.18)); or "implicit" (of "upwind"): linearly implicit Euler steps of any length, positive and
+            conservative, that grow as the flow comes to rest (:mod:`wassflow.flow.implicit_steps`).
         velocity: "pointwise", v(x_f).n at face midpoints, consistent on every mesh; or "potential",
             (F'(x_K) - F'(x_L)) / d_KL, for which F_h never rises with "upwind", on orthogonal meshes only.
         cfl: share of the positivity bound to use, 0 < cfl <= 1.
@@ -93,7 +95,7 @@ class DensityFlow:
         functional: Functional,
         mesh: Any,
         scheme: Literal["upwind", "muscl"] = "upwind",
-        integrator: Literal["euler", "ssprk2", "ssprk3"] | None = None,
+        integrator: Literal["euler", "ssprk2", "ssprk3", "implicit"] | None = None,
         velocity: Literal["pointwise", "potential"] = "pointwise",
         cfl: float = 0.9,
         limiter: Literal["positivity", "monotone"] = "positivity",
@@ -123,7 +125,12 @@ class DensityFlow:
             self._scheme = MusclScheme(functional, mesh, face_velocity, limiter, rule)
 
     def run(
-        self, mu0: MeshDensity, t_end: float, save: Iterable[float] | None = None, progress: bool = False
+        self,
+        mu0: MeshDensity,
+        t_end: float,
+        save: Iterable[float] | None = None,
+        progress: bool = False,
+        stationary: float = 0.0,
     ) -> Trajectory:
         """Follow the flow from ``mu0`` at time 0 to ``t_end``.
 
@@ -132,34 +139,45 @@ class DensityFlow:
             t_end: the last time, positive.
             save: times in [0, t_end] at which the measure is kept, beside t_end.
             progress: show a progress bar (on a terminal).
+            stationary: stop early where the dissipation has stayed below this share of its start for two
+                steps; the last time then takes the place of t_end. 0 never stops.
 
         The ``dissipation`` of the trajectory is that of the scheme, -DF_h.dm/dt: it agrees with int |v|^2 dmu
         up to the error of the scheme, and may be negative with "pointwise" velocities where the flow has come
         to rest. Its ``diagnostics`` are the numbers of steps limited by each bound, of steps taken again with
         a smaller dt, of ``energy_rises`` beyond rounding; ``mass_drift``, the largest relative change of
         mass; ``active_faces``, the mean share of faces with mass on some side, where alone the velocity is
-        evaluated; and ``velocity_dissipation`` (nt,), int |v|^2 dmu from the face velocities.
+        evaluated; and ``velocity_dissipation`` (nt,), int |v|^2 dmu from the face velocities. Implicit runs
+        add ``residual``, the largest of their linear systems relative to the mass handled, and
+        ``iterations`` of all of them; ``stationary`` says whether the run came to rest.
 
         Raises:
             ValueError: for a density on another mesh, and for times that are not allowed.
-            WassflowError: if a velocity is not finite, or if steps become shorter than 1e-14 t_end.
+            WassflowError: if a velocity is not finite, or if steps become shorter than 1e-14 t_end; if
+                the linear system of an implicit step cannot be solved.
         """
         mesh = self.mesh
         if not isinstance(mu0, MeshDensity):
             raise ValueError(f"mu0 must be a MeshDensity, found {type(mu0).__name__}")
         if mu0.mesh is not mesh:
             raise ValueError("mu0 must live on the mesh of the flow, found a density on another mesh object")
+        stationary = as_number("stationary", stationary, least=0.0, most=1.0)
         save_times = SaveTimes(save, t_end)
         recorder = TrajectoryRecorder(save_times)
         limits: Counter[str] = Counter()
         velocity_dissipation: list[float] = []
         scheme = self._scheme
         scheme.active_faces = scheme.seen_faces = 0
-        steps = ExplicitSteps(scheme, self.integrator, self.cfl)
+        steps: ExplicitSteps | ImplicitSteps
+        if isinstance(scheme, UpwindScheme) and self.integrator == "implicit":
+            steps = ImplicitSteps(self.functional, scheme, mesh)
+        else:
+            steps = ExplicitSteps(scheme, self.integrator, self.cfl)
         rates = (np.empty(mesh.num_owned), np.empty(mesh.num_owned))
 
         cells = scheme.start(mu0.masses)
         t, rises, drift, mass0, energy_before = 0.0, 0, 0.0, mu0.mass, np.inf
+        at_rest, start_dissipation = 0, np.inf
         with RunProgress("density flow", save_times.t_end, enabled=progress, rank=mesh.comm.rank) as bar:
             while True:
                 energy = self.functional.loss.value(cells.moment) + cells.regularization
@@ -170,15 +188,21 @@ class DensityFlow:
                 drift = max(drift, abs(state.mass - mass0) / mass0)
                 energy_before = energy
                 velocity_dissipation.append(state.dissipation)
+                if recorder.steps < 0:
+                    start_dissipation = abs(state.energy_rate)
+                quiet = stationary > 0.0 and abs(state.energy_rate) <= stationary * start_dissipation
+                at_rest = at_rest + 1 if quiet else 0
+                last = t >= save_times.t_end or at_rest == 2
                 recorder.record(
                     t,
                     energy=energy,
                     dissipation=-state.energy_rate,
                     moment=cells.moment,
                     measure=partial(MeshDensity, mesh, cells.masses[: mesh.num_owned]),
+                    last=last,
                 )
                 bar.update(t, steps=recorder.steps, energy=energy)
-                if t >= save_times.t_end:
+                if last:
                     break
                 dt, limit = steps.longest(state)
                 if not dt >= _LEAST_STEP * save_times.t_end:
@@ -192,11 +216,13 @@ class DensityFlow:
                 if recorder.steps % _STEPS_BETWEEN_SUMS == 0:
                     cells = scheme.look(cells.masses)
         faces = mesh.allsum(np.array([scheme.active_faces, scheme.seen_faces], dtype=np.float64))
+        solves = steps.diagnostics() if isinstance(steps, ImplicitSteps) else {}
         return recorder.finish(
             scheme=self.scheme,
             integrator=self.integrator,
             velocity=self.velocity,
             cfl=self.cfl,
+            stationary=at_rest == 2,
             steps_limited_by_positivity=limits["positivity"],
             steps_limited_by_energy=limits["energy"],
             steps_limited_by_save_time=limits["save_time"],
@@ -205,6 +231,7 @@ class DensityFlow:
             mass_drift=float(drift),
             active_faces=float(faces[0] / max(faces[1], 1.0)),
             velocity_dissipation=np.array(velocity_dissipation),
+            **solves,
         )
 
     def _refuse_step(self, dt: float, limit: str, t: float) -> None:

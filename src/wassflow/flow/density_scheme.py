@@ -93,6 +93,7 @@ class DensityScheme(ABC):
         quadrature: where F looks at a density.
 
     Attributes:
+        fluxes: |f| v.n of the faces, as last evaluated; zero between cells without mass.
         active_faces, seen_faces: counts of faces at which the velocity was evaluated, and of all.
     """
 
@@ -110,7 +111,7 @@ class DensityScheme(ABC):
         self._node_potential = (
             self._potential if at_centroids else self._regularizer(quadrature.points, "quadrature nodes")
         )
-        self._fluxes = np.zeros(len(mesh.face_cells))
+        self.fluxes = np.zeros(len(mesh.face_cells))
         self._active = np.empty(len(mesh.face_cells), dtype=np.int64)
         self._least_mass = 0.0
 
@@ -142,12 +143,12 @@ class DensityScheme(ABC):
         faces = self._active[: faces_with_mass(mesh.face_cells, masses, self._active)]
         self.active_faces += faces.size
         self.seen_faces += self._active.size
-        self._fluxes[:] = 0.0
+        self.fluxes[:] = 0.0
         outflow, dissipation = 0.0, 0.0
         rate[:] = 0.0
         if faces.size:
             normal = self.velocity.normal(variation, faces)
-            self._fluxes[faces] = normal * rows(mesh.face_areas, faces)
+            self.fluxes[faces] = normal * rows(mesh.face_areas, faces)
             if np.all(np.isfinite(normal)):
                 outflow = self._transport(cells, faces, rate)
                 dissipation = self._dissipation(masses)
@@ -229,7 +230,7 @@ class DensityScheme(ABC):
 
     def _refuse_velocity(self, faces: NDArray[np.int64]) -> None:
         """Report a velocity that is not finite, from all ranks."""
-        wrong = faces[~np.isfinite(self._fluxes[faces])]
+        wrong = faces[~np.isfinite(self.fluxes[faces])]
         where = f" at {self.mesh.face_midpoints[wrong[0]].tolist()}" if wrong.size else ""
         raise WassflowError(
             f"the velocity is not finite{where}: features, loss or regularizer overflow on the mesh"
@@ -259,7 +260,7 @@ class UpwindScheme(DensityScheme):
         )
 
     def _transport(self, cells: CellMasses, faces: NDArray[np.int64], rate: Array) -> float:
-        outflow = self.transport.set_fluxes(self._fluxes, cells.masses)
+        outflow = self.transport.set_fluxes(self.fluxes, cells.masses)
         self.transport.rate(cells.masses, rate)
         return outflow
 
@@ -304,7 +305,7 @@ class MusclScheme(DensityScheme):
 
     def _transport(self, cells: CellMasses, faces: NDArray[np.int64], rate: Array) -> float:
         assert cells.slopes is not None
-        return self.transport.set_fluxes(self._fluxes, cells.masses, cells.slopes, faces, rate)
+        return self.transport.set_fluxes(self.fluxes, cells.masses, cells.slopes, faces, rate)
 
     def _dissipation(self, masses: Array) -> float:
         return self.velocity.dissipation(self.transport, masses)

@@ -125,13 +125,16 @@ class TrajectoryRecorder:
         """The number of steps recorded so far."""
         return len(self._times) - 1
 
-    def record(self, t: float, *, energy: float, dissipation: float, moment: Any, measure: Any) -> None:
-        """Append one time; ``measure()`` is called, and its result kept, when ``t`` is a save time."""
+    def record(
+        self, t: float, *, energy: float, dissipation: float, moment: Any, measure: Any, last: bool = False
+    ) -> None:
+        """Append one time; ``measure()`` is called, and its result kept, at save times and at the
+        ``last``."""
         self._times.append(t)
         self._energy.append(energy)
         self._dissipation.append(dissipation)
         self._moments.append(np.array(moment, dtype=np.float64))
-        if self._save_times.wanted(t):
+        if last or self._save_times.wanted(t):
             self._saved_times.append(t)
             self._measures.append(measure())
 
