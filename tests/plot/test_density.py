@@ -48,9 +48,11 @@ def test_colours_show_bulk_and_concentration():
     assert colour_scale(values, np.ones(5), "power")(1000.0) == 1.0
 
 
-def test_colours_of_a_constant_density_have_a_range():
-    norm = colour_scale(np.ones(4), np.ones(4))
-    assert norm.vmin < norm.vmax == 1.0
+@pytest.mark.parametrize("highest", [1.0, 4.0])
+def test_colours_of_a_flat_density_are_those_of_the_middle(highest):
+    norm = colour_scale(np.array([1.0, 1.0, highest, highest]), np.ones(4))
+    assert norm.vmax / norm.vmin == pytest.approx(10.0)
+    assert norm(1.0) + norm(highest) == pytest.approx(1.0)
 
 
 def test_an_unknown_scale_is_refused_by_name():

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
+from plot.layout import clashes
 
 import wassflow as wf
 from wassflow.flow import Trajectory
@@ -13,8 +14,6 @@ from wassflow.study.laws import iid_connected, quantized
 from wassflow.study.many_particle_limit import ManyParticleLimit
 from wassflow.study.rates import fit_rate
 from wassflow.transport import Bracket
-
-from plot.layout import clashes
 
 MS = (16, 64, 256)
 SEEDS = (0, 1, 2)

@@ -7,7 +7,7 @@ from wassflow.plot.comparison import comparison, distances, energies
 from wassflow.plot.convergence import convergence
 from wassflow.plot.density import colour_scale, density, marginal, particles
 from wassflow.plot.files import save_figure
-from wassflow.plot.laguerre import laguerre_cells
+from wassflow.plot.laguerre import laguerre_cells, transport
 from wassflow.plot.many_particle_limit import many_particle_limit
 from wassflow.plot.mesh_refinement import errors, mesh_refinement
 from wassflow.plot.meshes import mesh, mesh_cells
@@ -31,4 +31,5 @@ __all__ = [
     "particles",
     "save_figure",
     "style",
+    "transport",
 ]

@@ -55,7 +55,7 @@ def comparison(result: Any) -> Figure:
     half = 0.5 * (_WIDTH - _LEFT - _RIGHT - 0.8)
     top = page.height - _PANEL - 0.48
     energies(page.axes(_LEFT, top, half, _PANEL), result.density, result.particles)
-    distances(page.axes(_LEFT + half + 0.8, top, half, _PANEL), result.brackets)
+    distances(page.axes(_LEFT + half + 0.8, top, half, _PANEL), result.brackets, result.stability)
     return page.figure
 
 
@@ -86,12 +86,14 @@ def energies(ax: Axes, density: Any, particles: Any) -> None:
 
 
 @styled
-def distances(ax: Axes, brackets: dict[float, Any]) -> None:
+def distances(ax: Axes, brackets: dict[float, Any], stability: Any = None) -> None:
     """Draw brackets of W2 between particles and density against time.
 
     Args:
         ax: where to draw.
         brackets: the bracket at every time.
+        stability: :class:`wassflow.study.StabilityBound`, drawn beside them where it stays within the
+            picture.
     """
     times = np.array(sorted(brackets), dtype=np.float64)
     value, lower, upper = (

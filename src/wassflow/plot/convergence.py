@@ -103,7 +103,7 @@ def key_height(result: Any) -> float:
 
 
 def _key(ax: Axes, measured: list[Line2D], laws: list[Line2D]) -> None:
-    """Write the key over the axes, where no data are: what was measured on the left, the laws on the right."""
+    """Write the key over the axes, where no data are: what was measured at the left, then the laws."""
     lifted = ax.transAxes + ScaledTranslation(-0.06, 0.5 * _KEY_GAP, ax.figure.dpi_scale_trans)
     ax.legend(
         handles=measured + laws,

@@ -61,8 +61,8 @@ def colour_scale(densities: Array, masses: Array, scale: str = "log") -> Normali
     """Return a colour normalisation that shows the bulk and the concentrations of a density together.
 
     The scale ends at the largest density and starts where the thinner cells together hold only 0.2 percent
-    of the mass, but spans at least one and at most three decades and a half; below it the picture stays
-    white.
+    of the mass, but spans at most three decades and a half; below it the picture stays white. A density
+    that varies by less than a decade lies in the middle of one.
 
     Args:
         densities: (n,) mass per volume.
@@ -85,7 +85,10 @@ def colour_scale(densities: Array, masses: Array, scale: str = "log") -> Normali
     order = np.argsort(densities)
     held = np.cumsum(masses[order])
     lowest = float(densities[order[np.searchsorted(held, _UNSEEN_MASS * held[-1])]])
-    return LogNorm(min(max(lowest, 10**-3.5 * highest), 0.1 * highest), highest)
+    if lowest > 0.1 * highest:
+        middle = math.sqrt(lowest * highest)
+        return LogNorm(middle / math.sqrt(10.0), middle * math.sqrt(10.0))
+    return LogNorm(max(lowest, 10**-3.5 * highest), highest)
 
 
 def marginal(mu: "MeshDensity", axes: tuple[int, int], pixels: int | None = None) -> Image:

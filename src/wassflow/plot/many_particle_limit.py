@@ -80,7 +80,7 @@ def _study(page: Page, left: float, result: Any) -> None:
 
 def _explain(result: Any) -> list[Line2D]:
     """Say what dots, bars and lines beside the snapshots are."""
-    marks = {"linestyle": "none", "color": QUIET}
+    marks: dict[str, Any] = {"linestyle": "none", "color": QUIET}
     return [
         Line2D([], [], marker="|", markersize=8, label="bracket of one seed", **marks),
         Line2D([], [], marker="o", markersize=5, label="root mean square over seeds", **marks),

@@ -1,4 +1,4 @@
-"""Pictures of meshes: cells, walls and periodic sides; cells of a Laguerre diagram."""
+"""Pictures of meshes: cells, walls and periodic sides."""
 
 from typing import TYPE_CHECKING, Any
 
