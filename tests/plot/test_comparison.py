@@ -4,10 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from plot.layout import clashes
 
 import wassflow as wf
 from wassflow.flow import Trajectory
 from wassflow.plot import comparison, distances, energies, new_figure
+from wassflow.study.stability import StabilityBound
 from wassflow.transport import Bracket
 
 TIMES = tuple(float(t) for t in range(7))
@@ -42,6 +44,34 @@ def test_distances_are_drawn_with_their_brackets():
     assert ax.get_ylim()[1] > 0.4
 
 
+def test_the_stability_bound_is_drawn_beside_them_and_does_not_flatten_them():
+    brackets = {t: Bracket(0.1, 0.2, "by hand") for t in (0.0, 2.0)}
+    bound = SimpleNamespace(times=np.array([0.0, 1.0, 2.0]), bound=np.array([0.2, 1.0, 5.0]))
+    ax = new_figure(3.0, 2.0).add_subplot()
+    distances(ax, brackets, bound)
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert "stability bound" in labels
+    line = next(line for line in ax.get_lines() if line.get_label() == "stability bound")
+    np.testing.assert_array_equal(line.get_ydata(), bound.bound)
+    assert 0.2 < ax.get_ylim()[1] < 1.0
+
+
+def growing(rate):
+    return StabilityBound(np.array(TIMES), np.full(7, rate), rate * np.array(TIMES), 0.1, rate, 0.0)
+
+
+@pytest.mark.parametrize(("rate", "top"), [(0.1, 1.12 * 0.1 * np.exp(0.6)), (1000.0, 1.12 * 2.5 * 0.11)])
+def test_what_is_measured_keeps_its_place_however_fast_the_bound_grows(rate, top):
+    brackets = {0.0: Bracket(0.1, 0.1, "by hand"), 2.0: Bracket(0.1, 0.11, "by hand")}
+    ax = new_figure(3.0, 2.0).add_subplot()
+    distances(ax, brackets, growing(rate))
+    drawn = np.array(
+        next(line for line in ax.get_lines() if line.get_label() == "stability bound").get_ydata()
+    )
+    assert np.all(np.isfinite(drawn))
+    assert ax.get_ylim()[1] == pytest.approx(top)
+
+
 @pytest.mark.parametrize("dim", [2, 3])
 def test_a_comparison_shows_at_most_five_times(dim):
     mesh = wf.mesh.box(
@@ -59,8 +89,10 @@ def test_a_comparison_shows_at_most_five_times(dim):
         density=flow(mu, 0.1),
         particles=flow(cloud, 0.1),
         brackets={t: Bracket(0.1, 0.2, "by hand") for t in TIMES},
+        stability=growing(1.0),
     )
     figure = comparison(result)
+    assert clashes(figure) == []
     panels = 5 * (1 if dim == 2 else 3)
     assert len(figure.axes) == panels + 3
     assert figure.axes[0].get_ylabel() == "$u_2$"

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from wassflow.arguments import Array, as_integer, as_vector
 from wassflow.functional import Features
+from wassflow.functional.features import metric_norm
 
 
 class _Coordinatewise(Features):
@@ -48,6 +49,10 @@ class MeanFeatures(_Coordinatewise):
         """Return ones."""
         return np.ones_like(u)
 
+    def lipschitz_gradient(self, lower: ArrayLike, upper: ArrayLike, metric: ArrayLike) -> float:
+        """Return 0."""
+        return 0.0
+
 
 class CosineFeatures(_Coordinatewise):
     """Phi(u) = (cos u_1, .., cos u_d).
@@ -63,6 +68,11 @@ class CosineFeatures(_Coordinatewise):
     def slopes(self, u: Array) -> Array:
         """Return minus the sines."""
         return -np.sin(u)
+
+    def lipschitz_gradient(self, lower: ArrayLike, upper: ArrayLike, metric: ArrayLike) -> float:
+        """Return the root of the largest eigenvalue of the metric: D^2 Phi[e, e] = -(cos u_j e_j^2)_j."""
+        weights = np.asarray(metric, dtype=np.float64)
+        return float(np.sqrt(weights.max() if weights.ndim == 1 else np.linalg.eigvalsh(weights)[-1]))
 
 
 class HalfSquaredNorm(Features):
@@ -84,3 +94,7 @@ class HalfSquaredNorm(Features):
     def gradient(self, u: ArrayLike) -> Array:
         """Return u, ``(n, d, 1)``."""
         return self._points(u)[:, :, None].copy()
+
+    def lipschitz_gradient(self, lower: ArrayLike, upper: ArrayLike, metric: ArrayLike) -> float:
+        """Return the root of the metric: D^2 Phi[e, e] = |e|^2."""
+        return metric_norm(metric, np.ones(1))

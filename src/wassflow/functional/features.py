@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from wassflow.arguments import Array, as_integer, as_vector
+from wassflow.errors import WassflowError
 
 # Largest number of floats a block of Phi or of its gradient may hold (8 MiB): the memory of an evaluation
 # does not depend on the number of points.
@@ -74,6 +75,22 @@ class Features(ABC):
             result[rows] = self.gradient(u[rows]) @ g
         return result
 
+    def lipschitz_gradient(self, lower: ArrayLike, upper: ArrayLike, metric: ArrayLike) -> float:
+        """Return a bound of Lip(DPhi) in the box [lower, upper], for stability bounds.
+
+        That is a number L with ||D^2 Phi(u)[e, e]|| <= L |e|^2 for u in the box, hence
+        ||Phi(x) - Phi(y) - DPhi(y)(x - y)|| <= L/2 |x - y|^2.
+
+        Args:
+            lower, upper: corners of a box, ``(d,)``; infinite where the bound does not need them.
+            metric: of the norm ||f||^2 = <f, metric f>: nonnegative ``(N,)``, or a positive semidefinite
+                ``(N, N)`` matrix.
+
+        Raises:
+            WassflowError: if it is not known, or there is none.
+        """
+        raise WassflowError(f"Lip(DPhi) of {type(self).__name__} is not known: give it as lipschitz")
+
     def _points(self, u: ArrayLike) -> Array:
         return shaped_points("u", u, self.dim)
 
@@ -136,6 +153,34 @@ class CallableFeatures(Features):
         return user_array(
             "gradient(u) of CallableFeatures", self._gradient, u, (*u.shape, self.size), "(n, d, N)"
         )
+
+
+def as_corner(name: str, value: ArrayLike, dim: int) -> Array:
+    """Return the corner of a box, ``(dim,)``; infinite entries are allowed."""
+    corner = np.asarray(value, dtype=np.float64)
+    if corner.shape != (dim,) or np.any(np.isnan(corner)):
+        raise ValueError(f"{name} must have shape ({dim},) and no NaN, found {value!r}")
+    return corner
+
+
+def metric_norm(metric: ArrayLike, bounds: Array) -> float:
+    """Return the largest norm sqrt(<f, metric f>) of vectors with |f_j| <= bounds_j.
+
+    >>> metric_norm([1.0, 4.0], np.array([3.0, 2.0])), metric_norm([[1.0, -0.5], [-0.5, 1.0]], np.ones(2))
+    (5.0, 1.7320508075688772)
+    """
+    weights = np.abs(np.asarray(metric, dtype=np.float64))
+    square = weights @ bounds**2 if weights.ndim == 1 else bounds @ weights @ bounds
+    return float(np.sqrt(square))
+
+
+def largest_quadratic(cross: float, square: float) -> float:
+    """Return the largest 2 a b cross + b^2 square over the unit circle a^2 + b^2 = 1, both nonnegative.
+
+    >>> largest_quadratic(0.0, 3.0), largest_quadratic(1.0, 0.0)
+    (3.0, 1.0)
+    """
+    return 0.5 * (square + float(np.hypot(square, 2.0 * cross)))
 
 
 def checked_function[Function: abc.Callable](name: str, function: Function) -> Function:

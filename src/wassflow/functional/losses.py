@@ -32,6 +32,15 @@ class Loss(ABC):
     def curvature(self, df: ArrayLike) -> float:
         """Return a bound of <R''(f) df, df> from above, valid for every f (the value if R is quadratic)."""
 
+    @property
+    def metric(self) -> Array:
+        """The metric of ||f||^2 = <f, metric f>, ``(N,)`` or ``(N, N)``; :meth:`slope_norm` is its dual."""
+        return np.ones(self.size)
+
+    def slope_norm(self, f: ArrayLike) -> float:
+        """Return the dual norm of R'(f): |<R'(f), r>| <= slope_norm(f) ||r|| for every r."""
+        return float(np.linalg.norm(self.gradient(f)))
+
     def _moment(self, name: str, f: ArrayLike) -> Array:
         moment = np.asarray(f, dtype=np.float64)
         if moment.shape != (self.size,):
@@ -84,6 +93,15 @@ class SquaredLoss(Loss):
         df = self._moment("df", df)
         return float(self.scale * (df @ self._weighted(df)))
 
+    @property
+    def metric(self) -> Array:
+        """scale W, so that R is half a squared norm."""
+        return self.scale * self.weights
+
+    def slope_norm(self, f: ArrayLike) -> float:
+        """Return the dual norm of R'(f), which is ||f - target|| = sqrt(2 R(f))."""
+        return float(np.sqrt(2.0 * self.value(f)))
+
     def _weighted(self, df: Array) -> Array:
         return self.weights * df if self.weights.ndim == 1 else self.weights @ df
 
@@ -126,6 +144,15 @@ class LogisticLoss(Loss):
     def curvature(self, df: ArrayLike) -> float:
         """Return 1/4 sum_j weights_j df_j^2, the largest <R''(f) df, df>, attained at f = 0."""
         return float(0.25 * (self.weights @ self._moment("df", df) ** 2))
+
+    @property
+    def metric(self) -> Array:
+        """The weights."""
+        return self.weights
+
+    def slope_norm(self, f: ArrayLike) -> float:
+        """Return the dual norm of R'(f), at most the root of the sum of the weights."""
+        return float(np.sqrt(self.weights @ expit(-self.labels * self._moment("f", f)) ** 2))
 
 
 def _positive_semidefinite(name: str, value: ArrayLike, size: int) -> Array:

@@ -5,9 +5,16 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from wassflow.arguments import Array, as_points, as_vector, one_of
+from wassflow.errors import WassflowError
 from wassflow.functional.activations import ACTIVATIONS, activate, activate_with_slope
-from wassflow.functional.features import Features
+from wassflow.functional.features import Features, as_corner, largest_quadratic, metric_norm
 
+# Largest |sigma'| and |sigma''|: sigma'' of the sigmoid is s(1 - s)(1 - 2s), of tanh -2t(1 - t^2).
+_LARGEST_DERIVATIVES = {
+    "sigmoid": (0.25, 1.0 / (6.0 * np.sqrt(3.0))),
+    "tanh": (1.0, 4.0 / (3.0 * np.sqrt(3.0))),
+    "softplus": (1.0, 0.25),
+}
 # Inputs handled at a time: a row of activations and its slopes stay in the first-level cache.
 _TILE = 1024
 # Points summed before their sum joins the total: rounding errors then grow with n/512 + 512 instead of n.
@@ -106,6 +113,34 @@ class NeuronFeatures(Features):
         paired = _pair_gradient(self._code, self._columns, theta, as_vector("g", g, self.size).copy())
         paired[:, 1:] *= (weight * chain.T).T
         return paired if self.output_weight else np.ascontiguousarray(paired[:, 1:])
+
+    def lipschitz_gradient(self, lower: ArrayLike, upper: ArrayLike, metric: ArrayLike) -> float:
+        """Return a bound of Lip(DPhi) in a box; see :meth:`Features.lipschitz_gradient`.
+
+        In a direction (a, b) of the weight and of theta, D^2 Phi_j = 2 a sigma' (Ds b).x_j
+        + w (sigma'' ((Ds b).x_j)^2 + sigma' D^2 s[b, b].x_j), bounded by the largest |sigma'|, |sigma''|, |w|
+        and, for signed squares, |theta|.
+
+        Raises:
+            WassflowError: for ReLU, whose gradient jumps, and for a box that is not bounded where it must be.
+        """
+        if self.activation not in _LARGEST_DERIVATIVES:
+            raise WassflowError(f"Lip(DPhi) of {self.activation} neurons is infinite: their gradient jumps")
+        slope, bend = _LARGEST_DERIVATIVES[self.activation]
+        reach = np.maximum(
+            np.abs(as_corner("lower", lower, self.dim)), np.abs(as_corner("upper", upper, self.dim))
+        )
+        weight = float(reach[0]) if self.output_weight else 1.0
+        if self.parametrization == "linear":
+            along, curved = np.linalg.norm(self.inputs, axis=1), np.zeros(self.size)
+        else:
+            along = np.linalg.norm(2.0 * reach[int(self.output_weight) :] * self.inputs, axis=1)
+            curved = 2.0 * np.abs(self.inputs).max(axis=1)
+        if not (np.isfinite(weight) and np.all(np.isfinite(along))):
+            raise WassflowError("Lip(DPhi) of neurons needs a box that is bounded in w and signed squares")
+        cross = metric_norm(metric, slope * along) if self.output_weight else 0.0
+        square = weight * metric_norm(metric, bend * along**2 + slope * curved)
+        return largest_quadratic(cross, square)
 
     def _split(self, u: Array) -> tuple[Array, Array, Array]:
         """Return w ``(n,)``, s(theta) ``(n, p)`` and its derivative ``(n, p)``, coordinatewise."""

@@ -84,6 +84,15 @@ class Regularizer(ABC):
         """
         raise WassflowError(f"{type(self).__name__} has no proximal map in closed form for its smooth part")
 
+    def semiconvexity(self) -> float:
+        """Return the least lambda for which V + lambda/2 |u|^2 is known to be convex; negative for strong
+        convexity.
+
+        Raises:
+            WassflowError: if it is not known.
+        """
+        return 0.0
+
     def _points(self, u: ArrayLike, least: int = 1) -> Array:
         points = shaped_points("u", u, self.dim)
         if points.shape[1] < least:
@@ -251,6 +260,10 @@ class WeightTimesNorm(_Kinked):
             theta_radius=_radius(length == 0.0, self.strength * weight),
         )
 
+    def semiconvexity(self) -> float:
+        """Return ``strength``: w |theta| has the eigenvalue -1 where w and theta are exchanged."""
+        return self.strength
+
     def prox(self, u: ArrayLike, step: float) -> Array:
         """Return argmin over (x, y) of strength |x||y| + (|x - w|^2 + |y - theta|^2) / (2 step), global.
 
@@ -311,6 +324,10 @@ class SquaredNorm(_Smooth):
         if self.weight_column:
             gradient[:, 0] = 0.0
         return gradient
+
+    def semiconvexity(self) -> float:
+        """Return -2 strength, or 0 where the weight is left out."""
+        return 0.0 if self.weight_column else -2.0 * self.strength
 
     def resolvent(self, u: ArrayLike, step: float) -> Array:
         """Return u / (1 + 2 step strength) in the penalised columns, ``(n, d)``."""
@@ -373,6 +390,10 @@ class Quadratic(_Smooth):
     def smooth_gradient(self, u: ArrayLike) -> Array:
         """Return B (u - center), ``(n, d)``."""
         return (self._points(u) - self.center) @ self.B
+
+    def semiconvexity(self) -> float:
+        """Return minus the least eigenvalue of B."""
+        return -float(np.linalg.eigvalsh(self.B)[0])
 
     def resolvent(self, u: ArrayLike, step: float) -> Array:
         """Return center + (I + step B)^-1 (u - center), ``(n, d)``.
@@ -475,6 +496,10 @@ class Callable(Regularizer):
             "prox(u, step) of a Callable regularizer", self._prox, u, u.shape, "(n, d)", _step(step)
         )
 
+    def semiconvexity(self) -> float:
+        """Raise a WassflowError: it is not known of a user's function."""
+        raise WassflowError(f"the semiconvexity of {self!r} is not known: give it as semiconvexity")
+
     def resolvent(self, u: ArrayLike, step: float) -> Array:
         """Return the proximal map given by the user, if V has no part that is moved explicitly."""
         if self._gradient is not None:
@@ -556,6 +581,10 @@ class Sum(Regularizer):
         for term in self._kinked():
             result = term.prox(result, step)
         return result
+
+    def semiconvexity(self) -> float:
+        """Return the sum over the terms."""
+        return float(sum(term.semiconvexity() for term in self.terms))
 
     def resolvent(self, u: ArrayLike, step: float) -> Array:
         """Return the exact proximal map of the whole V if no term is moved explicitly or one is left.

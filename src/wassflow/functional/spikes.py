@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from wassflow.arguments import Array, as_integer, as_number, as_vector, one_of
-from wassflow.functional.features import Features
+from wassflow.errors import WassflowError
+from wassflow.functional.features import Features, as_corner, largest_quadratic, metric_norm
 from wassflow.functional.trigonometry import trigonometric_table
 
 # Points of a block: its trigonometric tables stay in the second-level cache for the usual orders.
@@ -152,6 +153,63 @@ class SpikeFeatures(Features):
         result = np.ascontiguousarray(self._forms(u, self._form(g), derivatives=True).T)
         result[:, 1:] *= u[:, :1]
         return result
+
+    def lipschitz_gradient(self, lower: ArrayLike, upper: ArrayLike, metric: ArrayLike) -> float:
+        """Return a bound of Lip(DPhi) in a box; see :meth:`Features.lipschitz_gradient`.
+
+        In a direction (a, b) of the weight and of theta, D^2 Phi = 2 a <b, D psi> + w D^2 psi[b, b]. For
+        Fourier coefficients and a metric that is a multiple of the identity the norms of the derivatives of
+        psi do not depend on theta (Parseval); else each feature is bounded by the sum of its frequencies.
+
+        Raises:
+            WassflowError: for a box that is unbounded in w.
+        """
+        reach = np.maximum(
+            np.abs(as_corner("lower", lower, self.dim)), np.abs(as_corner("upper", upper, self.dim))
+        )
+        if not np.isfinite(reach[0]):
+            raise WassflowError(
+                "Lip(DPhi) of spikes needs a box that is bounded in w, found an unbounded one"
+            )
+        weights = np.asarray(metric, dtype=np.float64)
+        if self._sampling is None and weights.ndim == 1 and np.all(weights == weights[0]):
+            # sum over frequencies k of the squared coefficients times (b.k)^2 and (b.k)^4, |b| = 1
+            c = self._amplitudes[: self.order + 1] ** 2
+            omega = (self._omega * np.arange(self.order + 1)) ** 2
+            zero, two, four = float(c.sum()), float(c @ omega), float(c @ omega**2)
+            if self.torus_dim == 1:
+                first, second = np.sqrt(two), np.sqrt(four)
+            else:
+                # b along an axis or along a diagonal
+                first = np.sqrt(two * zero)
+                second = np.sqrt(max(four * zero, 0.5 * four * zero + 1.5 * two**2))
+            scale = float(np.sqrt(weights[0]))
+            return largest_quadratic(scale * first, scale * float(reach[0]) * second)
+        heights = [self._bounds(power) for power in range(3)]
+        if self.torus_dim == 1:
+            first, second = metric_norm(metric, heights[1]), metric_norm(metric, heights[2])
+        else:
+            # |<b, D psi>|^2 <= sum of squares; the Hessian is bounded by its Frobenius norm, entry by entry
+            pairs = {
+                (i, j): np.multiply.outer(heights[i], heights[j]).ravel()
+                for i, j in ((1, 0), (0, 1), (2, 0), (0, 2), (1, 1))
+            }
+            first = metric_norm(metric, np.hypot(pairs[1, 0], pairs[0, 1]))
+            second = metric_norm(
+                metric, np.sqrt(pairs[2, 0] ** 2 + pairs[0, 2] ** 2 + 2.0 * pairs[1, 1] ** 2)
+            )
+        return largest_quadratic(first, float(reach[0]) * second)
+
+    def _bounds(self, power: int) -> Array:
+        """Return a bound of each feature in one axis, of its ``power``-th derivative, over all theta."""
+        frequencies = self._omega * np.arange(self.order + 1)
+        amplitudes = np.abs(self._amplitudes) * np.concatenate([frequencies, frequencies[1:]]) ** power
+        if self._sampling is None:
+            return amplitudes
+        # the waves of one frequency at one sample, a cosine and a sine of theta, are bounded together
+        waves = self._sampling * amplitudes
+        pairs = np.hypot(waves[:, 1 : self.order + 1], waves[:, self.order + 1 :])
+        return np.abs(waves[:, 0]) + pairs.sum(axis=1)
 
     def _forms(self, u: Array, form: Array, derivatives: bool) -> Array:
         """Return the polynomial with coefficients ``form`` at theta, and its partial derivatives."""

@@ -8,12 +8,13 @@ from matplotlib.figure import Figure
 
 from wassflow.arguments import Array
 from wassflow.plot.snapshots import Gallery, coordinate_names, density_bar, particle_handles, snapshot
-from wassflow.plot.style import BLUE, FAINT, ORANGE, QUIET, TEAL, Page, styled
+from wassflow.plot.style import BLUE, FAINT, METHOD_WORDS, ORANGE, QUIET, TEAL, Page, key_above, styled
 
 # Inches.
 _WIDTH, _LEFT, _RIGHT, _GAP, _TOP, _PANEL = 9.0, 0.62, 0.12, 0.16, 0.55, 1.9
 _MOST_SNAPSHOTS = 5
-_START = {"iid": "iid", "quantized": "quantised", "stratified": "stratified"}
+# The bound of stability may make the picture of W2 so many times as high as the measured values need.
+_TALLEST = 2.5
 
 
 @styled
@@ -30,12 +31,12 @@ def comparison(result: Any) -> Figure:
     clouds = [result.particles.at(t) for t in times]
     gallery = Gallery.of(densities, clouds, coordinate_names(result.case, result.dim))
     size = min(2.75, (_WIDTH - _LEFT - _RIGHT - (len(times) - 1) * _GAP) / len(times))
-    page = Page.blank(_WIDTH, _TOP + size + 0.98 + _PANEL + 0.55)
+    page = Page.blank(_WIDTH, _TOP + size + 1.16 + _PANEL + 0.55)
     page.text(_LEFT, 0.12, result.case.name, fontsize=14)
     page.text(
         _WIDTH - _RIGHT,
         0.17,
-        f"d = {result.dim},  mesh {result.mesh_name},  {result.m} particles ({_START[result.method]})",
+        f"d = {result.dim},  mesh {result.mesh_name},  {result.m} particles ({METHOD_WORDS[result.method]})",
         color=QUIET,
         ha="right",
     )
@@ -44,14 +45,7 @@ def comparison(result: Any) -> Figure:
         snapshot(page, place, gallery, i, mu, cloud, f"$t = {t:.3g}$", labels=(True, i == 0))
     below = _TOP + size + 0.52
     density_bar(page, (_LEFT, below, 2.2, 0.09), gallery)
-    page.figure.legend(
-        handles=particle_handles(gallery),
-        loc="upper left",
-        bbox_to_anchor=((_LEFT + 2.5) / page.width, 1.0 - (below - 0.08) / page.height),
-        ncols=3,
-        borderaxespad=0.0,
-        handletextpad=0.2,
-    )
+    page.legend(_LEFT + 2.5, below - 0.05, particle_handles(gallery), ncols=3, handletextpad=0.2)
     half = 0.5 * (_WIDTH - _LEFT - _RIGHT - 0.8)
     top = page.height - _PANEL - 0.48
     energies(page.axes(_LEFT, top, half, _PANEL), result.density, result.particles)
@@ -81,19 +75,18 @@ def energies(ax: Axes, density: Any, particles: Any) -> None:
         ax.set_yscale("log")
     ax.set_xlabel("$t$")
     ax.set_ylabel(r"energy $F(\mu_t)$")
-    ax.legend(loc="upper right")
+    key_above(ax)
     _open(ax)
 
 
 @styled
 def distances(ax: Axes, brackets: dict[float, Any], stability: Any = None) -> None:
-    """Draw brackets of W2 between particles and density against time.
+    """Draw brackets of W2 between particles and density against time, and what W2 can be at most.
 
     Args:
         ax: where to draw.
         brackets: the bracket at every time.
-        stability: :class:`wassflow.study.StabilityBound`, drawn beside them where it stays within the
-            picture.
+        stability: :class:`wassflow.study.StabilityBound`, drawn beside them until it leaves the picture.
     """
     times = np.array(sorted(brackets), dtype=np.float64)
     value, lower, upper = (
@@ -111,12 +104,27 @@ def distances(ax: Axes, brackets: dict[float, Any], stability: Any = None) -> No
         markersize=4.5,
         linewidth=1.0,
         capsize=3.0,
-        label="[lower, upper]",
+        label="measured [lower, upper]",
+        zorder=3,
     )
+    most = float(upper.max())
+    highest = most
+    if stability is not None:
+        bound = np.asarray(stability.bound, dtype=np.float64)
+        seen = np.isfinite(bound)
+        ax.plot(
+            stability.times[seen],
+            bound[seen],
+            color=QUIET,
+            linewidth=1.1,
+            linestyle=(0, (5, 2.5)),
+            label="stability bound",
+        )
+        highest = float(np.clip(bound[seen].max(), most, _TALLEST * most))
+    ax.set_ylim(0.0, 1.12 * highest if highest > 0.0 else 1.0)
     ax.set_xlabel("$t$")
     ax.set_ylabel(r"$W_2(\mu_{m,t}\,,\,\mu_t)$")
-    ax.set_ylim(0.0, 1.25 * float(upper.max()) if upper.max() > 0.0 else 1.0)
-    ax.legend(loc="upper right")
+    key_above(ax)
     _open(ax)
 
 

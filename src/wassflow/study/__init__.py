@@ -5,6 +5,7 @@ from wassflow.study.many_particle_limit import ManyParticleLimit, many_particle_
 from wassflow.study.mesh_refinement import MeshRefinement, mesh_refinement
 from wassflow.study.rates import RateFit, fit_rate, observed_orders
 from wassflow.study.singular_part import SingularPart, singular_part
+from wassflow.study.stability import StabilityBound, stability_bound
 
 __all__ = [
     "Comparison",
@@ -12,10 +13,12 @@ __all__ = [
     "MeshRefinement",
     "RateFit",
     "SingularPart",
+    "StabilityBound",
     "fit_rate",
     "many_particle_limit",
     "mesh_refinement",
     "observed_orders",
     "run",
     "singular_part",
+    "stability_bound",
 ]

@@ -16,6 +16,7 @@ from wassflow.flow import Trajectory
 from wassflow.measure import ParticleCloud
 from wassflow.study import tables
 from wassflow.study.runs import at_time, comparison_times, mesh_name, resolution_of
+from wassflow.study.stability import StabilityBound, stability_bound
 from wassflow.study.tables import number, range_text, text_table, wrapped
 from wassflow.transport import Bracket, wasserstein2
 
@@ -37,6 +38,9 @@ class Comparison:
         density: the density flow.
         particles: the particle flow.
         brackets: per time, the bracket of W2 between the two.
+        stability: the bound of W2 that follows from the distance at time 0 and from what both flows recorded
+            (:func:`wassflow.study.stability_bound`); ``None`` where Lip(DPhi) is infinite or not known, or
+            when time 0 is not among ``times``.
     """
 
     case: Case
@@ -49,6 +53,7 @@ class Comparison:
     density: Trajectory
     particles: Trajectory
     brackets: dict[float, Bracket]
+    stability: StabilityBound | None = None
 
     def rows(self) -> list[Record]:
         """One dictionary per time: W2, energies, and the distance of the moments."""
@@ -68,6 +73,7 @@ class Comparison:
                     "upper": bracket.upper,
                     "value": bracket.value,
                     "w2_method": bracket.method,
+                    "stability_bound": None if self.stability is None else self.stability.at(t),
                     "density_energy": energy,
                     "particle_energy": particle_energy,
                     "moment_error": float(np.linalg.norm(particle_moment - moment)),
@@ -87,14 +93,20 @@ class Comparison:
                 f"{row['time']:g}",
                 number(row["value"]),
                 range_text(row["lower"], row["upper"]),
+                "" if row["stability_bound"] is None else number(row["stability_bound"]),
                 number(row["density_energy"], 5),
                 number(row["particle_energy"], 5),
                 number(row["moment_error"]),
             ]
             for row in self.rows()
         ]
-        header = ["t", "W2", "[lower, upper]", "F density", "F particles", "|f_m - f|"]
+        header = ["t", "W2", "[lower, upper]", "stability", "F density", "F particles", "|f_m - f|"]
         note = "W2 between the particles and the density lies in [lower, upper]: both ends are certified."
+        if self.stability is not None:
+            note += (
+                " stability: W2 at time 0 times exp(int L), which bounds W2 of the flows themselves; the "
+                "error of the density's scheme comes on top."
+            )
         return "\n\n".join([title, text_table(header, rows), wrapped(note)])
 
     def write_csv(self, path: str | os.PathLike[str]) -> Path:
@@ -170,4 +182,16 @@ def run(
         density,
         particles,
         brackets,
+        _stability(case, density, particles, brackets),
     )
+
+
+def _stability(
+    case: Case, density: Trajectory, particles: Trajectory, brackets: dict[float, Bracket]
+) -> StabilityBound | None:
+    if 0.0 not in brackets:
+        return None
+    try:
+        return stability_bound(case.functional, density, particles, brackets[0.0].upper, case.domain)
+    except WassflowError:  # ReLU neurons, features of a user
+        return None
