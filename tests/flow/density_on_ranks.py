@@ -1,4 +1,4 @@
-"""Run density flows on the ranks there are and write what they give; started by test_density_ranks.py."""
+"""Density flows on the ranks of a communicator, for test_density_ranks.py; a script for mpiexec."""
 
 import sys
 
@@ -7,8 +7,6 @@ from mpi4py import MPI
 
 import wassflow as wf
 from wassflow.flow import Trajectory
-
-comm = MPI.COMM_WORLD
 
 
 def neurons(d: int) -> wf.Functional:
@@ -35,10 +33,10 @@ def bump(u):
     return np.maximum(0.6 - np.linalg.norm(u - 0.15, axis=1), 0.0) ** 2
 
 
-def run(d, cells, cell, periodic, integrator, velocity):
+def run(comm, d, cells, cell, periodic, **options):
     domain = wf.Box([-1.0] * (d - 1) + [0.0], [1.0] * d, periodic=periodic)
     mesh = wf.mesh.box(domain, cells=cells, cell=cell, comm=comm)
-    flow = wf.DensityFlow(neurons(d), mesh, integrator=integrator, velocity=velocity)
+    flow = wf.DensityFlow(neurons(d), mesh, **options)
     return flow.run(wf.MeshDensity.from_function(mesh, bump), 0.4, save=[0.0, 0.15])
 
 
@@ -55,26 +53,37 @@ def series(trajectory):
     }
 
 
+WALL, PERIOD = False, True
 RUNS = {
-    "triangle": run(2, (10, 8), "triangle", (False, True), "ssprk2", "pointwise"),
-    "triangle-walls": run(2, (6, 6), "triangle", (False, False), "euler", "pointwise"),
-    "torus": run(2, (2, 3), "quadrilateral", (True, True), "euler", "pointwise"),
-    "hexahedron": run(3, (6, 5, 6), "hexahedron", (False, False, True), "euler", "potential"),
-    "tetrahedron": run(3, (2, 2, 3), "tetrahedron", (False, True, True), "ssprk2", "pointwise"),
+    "triangle": (2, (10, 8), "triangle", (WALL, PERIOD), {"integrator": "ssprk2"}),
+    "triangle-walls": (2, (6, 6), "triangle", (WALL, WALL), {}),
+    "torus": (2, (2, 3), "quadrilateral", (PERIOD, PERIOD), {}),
+    "hexahedron": (3, (6, 5, 6), "hexahedron", (WALL, WALL, PERIOD), {"velocity": "potential"}),
+    "tetrahedron": (3, (2, 2, 3), "tetrahedron", (WALL, PERIOD, PERIOD), {"integrator": "ssprk3"}),
+    "muscl": (2, (10, 8), "triangle", (WALL, PERIOD), {"scheme": "muscl"}),
+    "muscl-monotone": (2, (9, 6), "quadrilateral", (WALL, WALL), {"scheme": "muscl", "limiter": "monotone"}),
+    "muscl-3d": (3, (2, 2, 3), "tetrahedron", (WALL, PERIOD, WALL), {"scheme": "muscl"}),
+    "implicit": (2, (10, 8), "triangle", (WALL, PERIOD), {"integrator": "implicit"}),
 }
-found = {f"{name}.{key}": value for name, made in RUNS.items() for key, value in series(made).items()}
 
-# A file that these ranks write together; it is read back here and, by the test, on one rank.
-made = RUNS["hexahedron"]
-made.save(sys.argv[1] + ".trajectory.npz")
-comm.Barrier()
-loaded = Trajectory.load(sys.argv[1] + ".trajectory.npz", mesh=made.final.mesh)
-assert np.array_equal(loaded.final.masses, made.final.masses)
-cloud = wf.ParticleCloud(np.random.default_rng(1).random((5, 2))).distribute(comm)
-Trajectory(*np.zeros((3, 1)), np.zeros((1, 1)), [0.0], [cloud]).save(sys.argv[1] + ".cloud.npz")
-comm.Barrier()
-loaded = Trajectory.load(sys.argv[1] + ".cloud.npz", comm=comm)
-assert np.array_equal(loaded.final.points, cloud.points)
 
-if comm.rank == 0:
-    np.savez(sys.argv[1], **found)
+def results(comm, path):
+    """Run all flows; write one of them, and a cloud, to files together, and read them back."""
+    runs = {name: run(comm, *case, **options) for name, (*case, options) in RUNS.items()}
+    made = runs["hexahedron"]
+    made.save(path + ".trajectory.npz")
+    comm.Barrier()
+    loaded = Trajectory.load(path + ".trajectory.npz", mesh=made.final.mesh)
+    assert np.array_equal(loaded.final.masses, made.final.masses)
+    cloud = wf.ParticleCloud(np.random.default_rng(1).random((5, 2))).distribute(comm)
+    Trajectory(*np.zeros((3, 1)), np.zeros((1, 1)), [0.0], [cloud]).save(path + ".cloud.npz")
+    comm.Barrier()
+    loaded = Trajectory.load(path + ".cloud.npz", comm=comm)
+    assert np.array_equal(loaded.final.points, cloud.points)
+    found = {f"{name}.{key}": value for name, made in runs.items() for key, value in series(made).items()}
+    if comm.rank == 0:
+        np.savez(path, **found)
+
+
+if __name__ == "__main__":
+    results(MPI.COMM_WORLD, sys.argv[1])

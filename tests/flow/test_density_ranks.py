@@ -1,4 +1,4 @@
-"""The same density flow on 1, 2 and 4 ranks."""
+"""The same density flow on one rank and on two."""
 
 import subprocess
 import sys
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from flow import density_on_ranks
+from mpi4py import MPI
 
 import wassflow as wf
 from wassflow.flow import Trajectory
@@ -17,23 +19,27 @@ MPIEXEC = Path(sys.executable).parent / "mpiexec"
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
-    for ranks in (1, 2, 4):
-        command = [MPIEXEC, "-n", str(ranks), sys.executable, SCRIPT, folder / f"{ranks}.npz"]
-        subprocess.run(command, check=True, timeout=300)
+    command = [MPIEXEC, "-n", "2", sys.executable, SCRIPT, folder / "2.npz"]
+    with subprocess.Popen(command) as parallel:
+        density_on_ranks.results(MPI.COMM_SELF, str(folder / "1.npz"))
+        assert parallel.wait(timeout=300) == 0
     return folder
 
 
-@pytest.mark.parametrize("ranks", [2, 4])
-def test_ranks_give_the_serial_result(results, ranks):
-    with np.load(results / "1.npz") as serial, np.load(results / f"{ranks}.npz") as parallel:
-        assert len(serial.files) == 5 * 6
-        for name in serial.files:
-            assert parallel[name].shape == serial[name].shape, name
-            # sums over cells are added in another order; everything else is the same
-            assert np.abs(parallel[name] - serial[name]).max() <= 1e-12 * np.abs(serial[name]).max(), name
+@pytest.mark.parametrize("name", density_on_ranks.RUNS)
+def test_ranks_give_the_serial_result(results, name):
+    with np.load(results / "1.npz") as serial, np.load(results / "2.npz") as parallel:
+        keys = [key for key in serial.files if key.partition(".")[0] == name]
+        assert len(keys) == 6
+        for key in keys:
+            assert parallel[key].shape == serial[key].shape, key
+            # Sums over cells are added in another order, and linear systems are solved to 1e-15 of their
+            # right-hand side; everything else is the same.
+            tolerance = 1e-11 if name == "implicit" else 1e-12
+            assert np.abs(parallel[key] - serial[key]).max() <= tolerance * np.abs(serial[key]).max(), key
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize("ranks", [1, 2])
 def test_files_of_any_number_of_ranks_are_read_on_one(results, ranks):
     domain = wf.Box([-1.0, -1.0, 0.0], [1.0, 1.0, 1.0], periodic=(False, False, True))
     mesh = wf.mesh.box(domain, cells=(6, 5, 6), cell="hexahedron")

@@ -19,6 +19,10 @@ _MOST_ITERATIONS = 2000
 def _petsc() -> Any:
     """Return petsc4py's PETSc; dolfinx, which the mesh has imported, has made its libraries known."""
     try:
+        import petsc4py
+
+        # PETSc would abort the whole program on signals such as a closed pipe.
+        petsc4py.init(["wassflow", "-no_signal_handler"])
         from petsc4py import PETSc
     except ImportError as error:
         raise WassflowError(

@@ -1,0 +1,111 @@
+"""Implicit steps: the linear system, its certificate, decay, and the way to rest."""
+
+import numpy as np
+import pytest
+
+import wassflow as wf
+from wassflow.flow import implicit_transport
+from wassflow.flow.implicit_transport import ImplicitTransport
+from wassflow.flow.upwind import UpwindTransport
+
+
+def coordinates(target, stiffness, regularizer):
+    d = len(target)
+    features = wf.CallableFeatures(lambda u: u, lambda u: np.tile(np.eye(d), (len(u), 1, 1)), size=d)
+    return wf.Functional(features, wf.SquaredLoss(target, weights=np.array(stiffness)), regularizer)
+
+
+def hostile(cell="triangle", periodic=(True, False)):
+    mesh = wf.mesh.box(wf.Box([0.0, 0.0], [1.0, 1.0], periodic=periodic), cells=(2, 3), cell=cell)
+    rng = np.random.default_rng(0)
+    transport, masses = UpwindTransport(mesh), rng.random(mesh.num_owned) * (rng.random(mesh.num_owned) < 0.5)
+    transport.set_fluxes(rng.standard_normal(len(mesh.face_cells)), masses)
+    return mesh, transport, masses
+
+
+class TestSystem:
+    @pytest.mark.parametrize("cell", ["triangle", "quadrilateral"])
+    @pytest.mark.parametrize("dt", [1e-3, 1.0, 1e6])
+    def test_solution_of_the_dense_system(self, cell, dt):
+        mesh, transport, masses = hostile(cell)
+        unit = np.eye(mesh.num_owned)
+        A = -np.array([transport.rate(e, np.empty(mesh.num_owned)) for e in unit]).T
+        exact = np.linalg.solve(unit + dt * A, masses)
+        system = ImplicitTransport(mesh)
+        found = system.solve(transport, masses, dt, np.arange(mesh.num_owned, dtype=float))
+        # conditioning of the dense solution is that of dt times the rates
+        assert found == pytest.approx(exact, abs=1e-15 * dt * np.abs(A).max() + 1e-14)
+        assert system.worst_residual < 1e-14
+        assert found.min() >= 0.0
+
+    def test_downwind_numbers_make_gradient_flows_triangular(self):
+        mesh = wf.mesh.box(wf.Box([-1.0, -1.0], [1.0, 1.0]), cells=(20, 20), cell="triangle")
+        height = np.sum(mesh.centroids**2, axis=1)
+        velocity = -2.0 * mesh.face_midpoints
+        transport, masses = UpwindTransport(mesh), mesh.volumes.copy()
+        transport.set_fluxes(np.sum(velocity * mesh.face_normals, axis=1) * mesh.face_areas, masses)
+        system = ImplicitTransport(mesh)
+        system.solve(transport, masses, 1e6, height)
+        assert system.iterations <= 5
+
+    def test_a_bad_solve_is_refused(self, monkeypatch):
+        mesh, transport, masses = hostile()
+        monkeypatch.setattr(implicit_transport, "_LINEAR_TOLERANCE", 0.5)
+        system = ImplicitTransport(mesh)
+        with pytest.raises(wf.WassflowError, match="must be solved to 1e-12 of the mass, found"):
+            system.solve(transport, masses, 10.0, np.zeros(mesh.num_owned))
+
+
+class TestRuns:
+    @pytest.mark.parametrize(("cells", "explicit_steps"), [((12, 13), 2669), ((12, 12), 1636)])
+    def test_energy_never_rises_with_potential_velocities(self, cells, explicit_steps):
+        """Stiff across the kink of V, where explicit steps to t = 20 are as many as given."""
+        mesh = wf.mesh.box(wf.Box([-1.0, -1.0], [1.0, 1.0]), cells=cells, cell="quadrilateral")
+        functional = coordinates([0.1, 0.2], [100.0, 1.0], wf.regularizer.AbsWeight(0.3))
+        flow = wf.DensityFlow(functional, mesh, integrator="implicit", velocity="potential")
+        start = wf.MeshDensity(mesh, np.random.default_rng(3).random(mesh.num_owned))
+        run = flow.run(start, 1e4)
+        assert np.diff(run.energy).max() <= 1e-14 * run.energy[0]
+        assert run.steps + run.diagnostics["steps_redone"] < explicit_steps / 5
+        assert np.diff(run.times).max() > 1e3
+        assert run.diagnostics["mass_drift"] < 1e-14
+
+    def test_first_order_in_time_agrees_with_explicit_steps(self):
+        mesh = wf.mesh.box(wf.Box([-1.0, -1.0], [1.0, 1.0]), cells=(16, 16), cell="triangle")
+        functional = coordinates([0.3, 0.2], [2.0, 1.0], wf.regularizer.SquaredNorm(0.2))
+        start = wf.MeshDensity.from_function(mesh, lambda u: np.exp(-8.0 * np.sum((u + 0.2) ** 2, axis=1)))
+        explicit = wf.DensityFlow(functional, mesh, integrator="ssprk3").run(start, 1.0)
+        implicit = wf.DensityFlow(functional, mesh, integrator="implicit").run(start, 1.0)
+        assert implicit.moments[-1] == pytest.approx(explicit.moments[-1], abs=0.03)
+        assert implicit.steps < explicit.steps
+
+    @pytest.mark.parametrize(("name", "explicit_steps"), [("relu-2d", 3386), ("deconvolution-2d", 2149)])
+    def test_rest_in_a_tenth_of_the_explicit_steps(self, name, explicit_steps):
+        """Counts of explicit steps to 1e-8 are what validation/stationary.py found on these meshes."""
+        case = wf.cases.get(name)
+        mesh = case.mesh()
+        flow = case.density_flow(mesh, integrator="implicit")
+        run = flow.run(case.start(mesh), 1e5, stationary=1e-8)
+        assert run.diagnostics["stationary"]
+        assert np.abs(run.dissipation[-2:]).max() <= 1e-8 * run.dissipation[0]
+        assert run.steps + run.diagnostics["steps_redone"] <= explicit_steps / 10
+        assert run.final.masses.min() >= 0.0
+        assert run.saved_times == [run.times[-1]]
+        assert run.times[-1] < 1e5
+
+    def test_save_times_are_hit_and_steps_recover_after_them(self):
+        mesh = wf.mesh.box(wf.Box([-1.0, -1.0], [1.0, 1.0]), cells=(8, 8), cell="triangle")
+        functional = coordinates([0.1, 0.2], [1.0, 1.0], wf.regularizer.SquaredNorm(0.3))
+        flow = wf.DensityFlow(functional, mesh, integrator="implicit")
+        save = [0.0, 1.0, 1.001, 50.0]
+        run = flow.run(wf.MeshDensity.uniform(mesh), 1e4, save=save)
+        assert run.saved_times == [*save, 1e4]
+        assert run.steps < 80
+
+    def test_it_goes_with_upwind_fluxes_only(self):
+        mesh = wf.mesh.box(wf.Box([0.0, 0.0], [1.0, 1.0]), cells=(2, 2), cell="triangle")
+        functional = coordinates([0.0, 0.0], [1.0, 1.0], wf.regularizer.Zero())
+        with pytest.raises(ValueError, match=r"integrator must be one of .*, found 'implicit'"):
+            wf.DensityFlow(functional, mesh, scheme="muscl", integrator="implicit")
+        with pytest.raises(ValueError, match="stationary must be"):
+            wf.DensityFlow(functional, mesh).run(wf.MeshDensity.uniform(mesh), 1.0, stationary=2.0)
