@@ -80,6 +80,9 @@ Times = Annotated[
     str | None, typer.Option(metavar="T,T,...", help="Times at which to compare. \\[default: the case's]")
 ]
 
+# More cells than these are too small to be seen.
+_MOST_LAGUERRE_CELLS = 200
+
 
 def _version(shown: bool) -> None:
     if shown:
@@ -122,7 +125,8 @@ def run(
     """Solve a case both ways, once: density and particles side by side in time.
 
     Prints energies and W2 between particles and density, and draws the density
-    with the particles on top at every time.
+    with the particles on top at every time. In 2D with at most 200 particles it
+    also draws the transport between the two at the last time: Laguerre cells.
 
     Example:  wassflow run deconvolution-2d --m 1000 --times 0,0.5,2
     """
@@ -140,6 +144,8 @@ def run(
     result = compare(chosen, progress=not quiet, **given)
     report.tables(result, problem.label, "comparison")
     report.picture(plot.comparison(result), problem.label, "comparison.png")
+    if result.dim == 2 and result.m <= _MOST_LAGUERRE_CELLS:
+        report.picture(_transport(result), problem.label, "transport.png")
     report.close()
 
 
@@ -470,6 +476,20 @@ def _case(problem: Problem, param: list[str] | None, given: dict[str, Any]) -> A
         return case
     kinds = ("triangle", "quadrilateral") if case.domain.dim == 2 else ("tetrahedron", "hexahedron")
     return replace(case, cell=one_of("--cell", cell, kinds))
+
+
+def _transport(result: Any) -> Any:
+    """Draw the optimal transport between density and particles at the last time of a comparison."""
+    from wassflow import plot
+
+    t = result.times[-1]
+    return plot.transport(
+        result.density.at(t),
+        result.particles.at(t),
+        domain=result.case.domain,
+        title=f"{result.case.name}, $t = {t:.3g}$",
+        names=result.case.coordinates or None,
+    )
 
 
 def _cells(case: Any, divisor: int) -> tuple[int, ...]:

@@ -120,7 +120,7 @@ def distances(ax: Axes, brackets: dict[float, Any], stability: Any = None) -> No
             linestyle=(0, (5, 2.5)),
             label="stability bound",
         )
-        highest = float(np.clip(bound[seen].max(), most, _TALLEST * most))
+        highest = float(np.clip(bound.max(), most, _TALLEST * most))
     ax.set_ylim(0.0, 1.12 * highest if highest > 0.0 else 1.0)
     ax.set_xlabel("$t$")
     ax.set_ylabel(r"$W_2(\mu_{m,t}\,,\,\mu_t)$")

@@ -6,11 +6,19 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
-from matplotlib.transforms import ScaledTranslation
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from wassflow.arguments import Array
-from wassflow.plot.style import FAINT, INK, METHOD_COLOURS, METHOD_MARKERS, METHOD_WORDS, styled
+from wassflow.plot.style import (
+    FAINT,
+    INK,
+    METHOD_COLOURS,
+    METHOD_MARKERS,
+    METHOD_WORDS,
+    decimal_heights,
+    key_above,
+    styled,
+)
 
 # Laws of wassflow.study.laws in mathematical notation.
 _FORMULAS = {
@@ -39,8 +47,8 @@ _SEEDS: dict[str, Any] = {
 }
 # Seeds of one m stand side by side over this part of the distance between two m.
 _SPREAD = 0.22
-# The key over the axes: size of its text in points, height of a line and distance to the axes in inches.
-_KEY_SIZE, _KEY_LINE, _KEY_GAP = 8.0, 0.15, 0.06
+# Height of a line of the key over the axes, and its distance to them, in inches.
+_KEY_LINE, _KEY_GAP = 0.15, 0.06
 # A floor that many times below everything measured is told in words: its band would leave the data no room.
 _FAR_BELOW = 6.0
 
@@ -78,7 +86,7 @@ def convergence(ax: Axes, result: Any, time: float, legend: bool = True) -> None
     ax.xaxis.set_major_locator(FixedLocator(list(ms if len(ms) <= 7 else ms[:: (len(ms) + 5) // 6])))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda m, _: f"{m:.0f}"))
     ax.xaxis.set_minor_locator(NullLocator())
-    _decimal_heights(ax)
+    decimal_heights(ax)
     ax.grid(which="major", color=FAINT, linewidth=0.5)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
@@ -89,7 +97,9 @@ def convergence(ax: Axes, result: Any, time: float, legend: bool = True) -> None
             0.02, 0.03, f"PDE’s own error: {floor:.2g}, below", va="bottom", transform=ax.transAxes, **_NOTE
         )
     if legend:
-        _key(ax, [measured for measured, _ in drawn], [law for _, law in drawn])
+        # a column of what was measured, and one of the laws
+        handles = [measured for measured, _ in drawn] + [law for _, law in drawn]
+        key_above(ax, handles)
 
 
 def key_height(result: Any) -> float:
@@ -100,34 +110,6 @@ def key_height(result: Any) -> float:
     0.36
     """
     return _KEY_LINE * len(result.methods) + _KEY_GAP
-
-
-def _key(ax: Axes, measured: list[Line2D], laws: list[Line2D]) -> None:
-    """Write the key over the axes, where no data are: what was measured at the left, then the laws."""
-    lifted = ax.transAxes + ScaledTranslation(-0.06, 0.5 * _KEY_GAP, ax.figure.dpi_scale_trans)
-    ax.legend(
-        handles=measured + laws,
-        ncols=2,
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        bbox_transform=lifted,
-        borderaxespad=0.0,
-        borderpad=0.0,
-        fontsize=_KEY_SIZE,
-        labelspacing=0.2,
-        handlelength=1.5,
-        handletextpad=0.5,
-        columnspacing=0.9,
-        frameon=False,
-    )
-
-
-def _decimal_heights(ax: Axes) -> None:
-    """Label heights 1, 2, 5 times powers of ten as plain decimals."""
-    ax.yaxis.set_major_locator(LogLocator(10.0, subs=(1.0, 2.0, 5.0), numticks=12))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.3g}"))
-    ax.yaxis.set_minor_locator(LogLocator(10.0, subs=tuple(range(1, 10)), numticks=100))
-    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _method(ax: Axes, result: Any, method: str, time: float, ms: Array) -> tuple[Line2D, Line2D]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import Axis, XAxis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm, Normalize
@@ -28,6 +28,9 @@ from wassflow.plot.style import GOLD, INK, ORANGE, Page, density_colours
 
 if TYPE_CHECKING:
     from wassflow.measure import MeshDensity, ParticleCloud
+
+# Labels of ticks, in inches: width of a digit, height of a line, and how far they may leave a lone panel.
+_DIGIT, _LINE, _BEYOND = 0.068, 0.14, 0.08
 
 
 def coordinate_names(case: Any, dim: int) -> tuple[str, ...]:
@@ -135,8 +138,9 @@ def snapshot(
         if cloud is not None:
             particles(ax, cloud, axes=(i, j), sign=sign, colour=colour, size=_marker_area(cloud, len(panels)))
         ax.set(xlim=(lower[i], upper[i]), ylim=(lower[j], upper[j]))
-        _ticks(ax.xaxis, (lower[i], upper[i]), len(panels))
-        _ticks(ax.yaxis, (lower[j], upper[j]), len(panels))
+        beyond = _BEYOND if len(panels) == 1 else 0.5 * _BEYOND
+        _ticks(ax.xaxis, (lower[i], upper[i]), corner[2], beyond)
+        _ticks(ax.yaxis, (lower[j], upper[j]), corner[3], beyond)
         ax.tick_params(labelbottom=label_x, labelleft=label_y)
         if label_x:
             ax.set_xlabel(gallery.names[i])
@@ -151,15 +155,27 @@ def snapshot(
     return axes
 
 
-def _ticks(axis: Axis, ends: tuple[float, float], panels: int) -> None:
-    """Put ticks at round numbers; between neighbouring panels away from the ends, where labels would meet."""
-    margin = (0.0 if panels == 1 else 0.08) * (ends[1] - ends[0])
-    for bins in (4, 5, 6) if panels > 1 else (6,):
+def _ticks(axis: Axis, ends: tuple[float, float], inches: float, beyond: float) -> None:
+    """Put ticks at round numbers: as many as have room for their labels, none whose label leaves the panel.
+
+    Args:
+        axis: of a panel ``inches`` long.
+        ends: the numbers at its ends.
+        inches: its length.
+        beyond: how far (inches) labels may reach into the space between panels.
+    """
+    scale = inches / (ends[1] - ends[0])
+    chosen: list[float] = []
+    for bins in (6, 5, 4, 3, 2):
         ticks = MaxNLocator(bins, steps=[1, 2, 2.5, 5, 10]).tick_values(*ends)
-        inside = [t for t in ticks if ends[0] + margin <= t <= ends[1] - margin]
-        if len(inside) >= 2:
-            break
-    axis.set_major_locator(FixedLocator(inside))
+        step = float(ticks[1] - ticks[0])
+        longest = max(len(f"{t:.6g}") for t in ticks) if step < 1.0 else max(len(f"{t:.0f}") for t in ticks)
+        size = _DIGIT * longest if isinstance(axis, XAxis) else _LINE
+        margin = (0.5 * size - beyond) / scale
+        inside = [float(t) for t in ticks if ends[0] + margin <= t <= ends[1] - margin]
+        if len(inside) > len(chosen) and (len(inside) == 1 or step * scale >= size + 0.06):
+            chosen = inside
+    axis.set_major_locator(FixedLocator(chosen))
 
 
 def _marker_area(cloud: "ParticleCloud", panels: int) -> float:

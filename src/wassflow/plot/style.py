@@ -18,6 +18,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.transforms import ScaledTranslation
 
 INK = "#22272e"  # text, axes
 QUIET = "#6b7480"  # secondary text, reference lines
@@ -155,6 +157,40 @@ class Page:
         place = (left / self.width, 1.0 - top / self.height)
         options = {"loc": "upper left", "borderaxespad": 0.0, "borderpad": 0.0, **options}
         self.figure.legend(handles=list(handles), bbox_to_anchor=place, **options)
+
+
+def decimal_heights(ax: Axes) -> None:
+    """Label heights 1, 2, 5 times powers of ten as plain decimals."""
+    ax.yaxis.set_major_locator(LogLocator(10.0, subs=(1.0, 2.0, 5.0), numticks=12))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.3g}"))
+    ax.yaxis.set_minor_locator(LogLocator(10.0, subs=tuple(range(1, 10)), numticks=100))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def key_above(ax: Axes, handles: Sequence[Artist] | None = None) -> None:
+    """Explain what is drawn in two columns over the axes, where no data are.
+
+    Args:
+        ax: the axes.
+        handles: what to explain, the first column first; by default all that has a label.
+    """
+    if handles is None:
+        handles, _ = ax.get_legend_handles_labels()
+    ax.legend(
+        handles=handles,
+        ncols=2,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        bbox_transform=ax.transAxes + ScaledTranslation(-0.06, 0.03, ax.figure.dpi_scale_trans),
+        borderaxespad=0.0,
+        borderpad=0.0,
+        fontsize=8.0,
+        labelspacing=0.2,
+        handlelength=1.5,
+        handletextpad=0.5,
+        columnspacing=0.9,
+        frameon=False,
+    )
 
 
 def _oklab_to_srgb(lab: np.ndarray) -> np.ndarray:
