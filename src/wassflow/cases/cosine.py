@@ -18,7 +18,7 @@ def cosine_2d(
 
     Phi(u) = (cos u_1, cos u_2) on [0, pi]^2, R(f) = 1/2 sum kappa (f - y)^2, V = 0; the start is a product of
     half Poisson kernels with moments ``z0``, and stays one: the project's oracle O8, a nonlocal flow with a
-    density bounded away from zero and without flux at the walls by itself.
+    density bounded away from zero and without flux at the walls by itself. All numbers are our choice.
     """
     return _cosine(2, y, z0, kappa, times, (56, 56), "triangle")
 

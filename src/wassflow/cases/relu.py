@@ -25,7 +25,7 @@ def relu_2d(
     Phi(theta)(x) = max(<theta |theta|, x>, 0) with the square coordinatewise, at ``inputs`` points x on the
     unit circle, R(f) = scale/2 times the mean of (f - y)^2, V = strength |theta|^2. The target y is the sum
     of max(<beta, x>, 0) over the ``teacher`` directions beta. The start is a C^1 bump on a disk of radius
-    ``spread`` about 0. Teacher, scale and start are our choice.
+    ``spread`` about 0. All numbers are our choice.
     """
     x = _circle(inputs)
     features = NeuronFeatures(x, "relu", output_weight=False, parametrization="signed-square")
@@ -57,7 +57,7 @@ def relu_3d(
     Chizat and Bach (2018), section 4.2: u = (w, theta), Phi(w, theta)(x) = w max(<theta, x>, 0) at ``inputs``
     points x on the unit circle, R(f) = scale/2 times the mean of (f - y)^2, V = strength |w| |theta|. The
     target is a network of the ``teacher`` neurons (w, theta). The start is the product of C^1 bumps of
-    halfwidth ``spread``. Teacher, scale and start are our choice.
+    halfwidth ``spread``. All numbers are our choice.
     """
     x = _circle(inputs)
     features = NeuronFeatures(x, "relu")

@@ -23,8 +23,7 @@ def sigmoid_3d(
     Chizat and Bach (2018), section 4.2, with one-dimensional inputs: u = (w, a, b),
     Phi(w, a, b)(x) = w / (1 + exp(-(a x + b))), at ``inputs`` points x between -2 and 2,
     R(f) = scale/2 times the mean of (f - y)^2, V = strength |w|. The target y is a network of the ``teacher``
-    neurons (w, a, b), by default a bump. The start is a product of C^1 bumps. Teacher, scale and start are
-    our choice.
+    neurons (w, a, b), by default a bump. The start is a product of C^1 bumps. All numbers are our choice.
     """
     n = as_integer("inputs", inputs, least=2)
     neurons = as_points("teacher", teacher, 3)
