@@ -105,6 +105,12 @@ def test_orders_against_the_finest_mesh_are_not_flattered(order, constant):
     assert min(naive) > order
 
 
+def test_differences_that_no_order_explains_have_none():
+    """Order p > 0 makes the first difference at least (ln .8/.2) / (ln .4/.2) = 2 times the second."""
+    _, order = observed_orders([0.8, 0.4], [1.5, 1.0], finest=0.2)
+    assert np.isnan(order)
+
+
 def test_orders_skip_errors_of_zero():
     pairwise, order = observed_orders([0.4, 0.2, 0.1], [0.4, 0.0, 0.1])
     assert np.all(np.isnan(pairwise))

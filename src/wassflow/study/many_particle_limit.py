@@ -73,8 +73,8 @@ class ManyParticleLimit:
         clouds: per method, one example particle flow, for pictures.
         fits: per (method, time), the rate of W2.
         observable_fits: per (method, time, observable), the rate of an observable's error.
-        laws: per (method, time), theory's law with its constant fitted to the m used in the fit; missing where
-            these are fewer than two.
+        laws: per (method, time), theory's law with its constant fitted to the m used in the fit; missing
+            where these are fewer than two.
         reasons: per (method, time), why that law.
     """
 
@@ -262,8 +262,8 @@ def many_particle_limit(
     for every kind of start, m and seed: m particles placed from the density at time 0, the particle flow, and
     the bracket of W2 to the density at every time.
 
-    Every (m, seed) has its own stream of random numbers, ``numpy.random.SeedSequence([seed, m])``, so that
-    the points of a ladder are independent.
+    Every (m, seed) has its own stream of random numbers, :func:`sampling_seed`, so that the points of a
+    ladder are independent.
 
     Args:
         case: what to solve; see :func:`wassflow.cases.get`.
@@ -406,7 +406,7 @@ def _prepare(setting: _Setting) -> _Prepared:
 def _measure(prepared: _Prepared, task: _Task) -> tuple[list[Record], Trajectory | None]:
     """One particle flow, compared with the density at every time."""
     setting, case = prepared.setting, prepared.case
-    seed = np.random.SeedSequence([task.seed, task.m])
+    seed = sampling_seed(task.seed, task.m)
     cloud = ParticleCloud.sample(prepared.start, task.m, method=task.method, seed=seed)
     flow = (
         case.particle_flow().run(cloud, max(setting.times), save=list(setting.times))
@@ -438,6 +438,15 @@ def _measure(prepared: _Prepared, task: _Task) -> tuple[list[Record], Trajectory
             }
         )
     return records, flow if task.keep else None
+
+
+def sampling_seed(seed: int, m: int) -> int:
+    """Return the seed of :meth:`wassflow.ParticleCloud.sample` for m particles and a seed of the study.
+
+    >>> sampling_seed(0, 16) == sampling_seed(0, 32)
+    False
+    """
+    return int(np.random.SeedSequence([seed, m]).generate_state(1)[0])
 
 
 def _coupled_error(case: Case, start: ParticleCloud, particles: ParticleCloud, t: float) -> float | None:

@@ -21,6 +21,9 @@ Array = NDArray[np.float64]
 # particles.
 FLOOR_FACTOR = 2.0
 
+# Range in which orders are sought when the finest mesh is the reference.
+_ORDERS = (1e-3, 6.0)
+
 
 @dataclass(frozen=True)
 class RateFit:
@@ -198,4 +201,7 @@ def _order(h: Array, e: Array, finest: float) -> float:
     def misfit(order: float) -> float:
         return float(np.var(np.log(e) - np.log(h**order - finest**order)))
 
-    return float(optimize.minimize_scalar(misfit, bounds=(1e-3, 6.0), options={"xatol": 1e-13}).x)
+    low, high = _ORDERS
+    order = float(optimize.minimize_scalar(misfit, bounds=_ORDERS, options={"xatol": 1e-13}).x)
+    # at an end of the range no order explains the differences
+    return order if 1.01 * low < order < 0.99 * high else float("nan")
