@@ -38,14 +38,14 @@ def test_layers_of_a_lattice_are_slabs(cell):
 
 
 @pytest.mark.parametrize("cell", ["triangle", "tetrahedron"])
-def test_simplices_touch_with_an_edge_or_a_corner(cell):
+def test_simplices_are_found_by_boxes_along_planes_and_one_by_one_at_points(cell):
     d = CELLS[cell]
     mu = _uniform(cell, 4)
     mesh = mu.mesh
-    reach = mesh.cell_vertices[:, :, 0]
-    touching = (reach.min(axis=1) <= 1e-12) & (reach.max(axis=1) >= -1e-12)
-    assert mass_near(mu, {0: 0.0}).count == np.count_nonzero(touching)
-    # around an inner lattice point: 2 of the 4 triangles, half of the 24 tetrahedra, of each of the 2^d boxes
+    # along a plane all simplices of the boxes that touch it
+    assert mass_near(mu, {0: 0.0}).mass == pytest.approx(1 / 2, rel=1e-12)
+    assert mass_near(mu, {0: 0.1}).mass == pytest.approx(1 / 4, rel=1e-12)
+    assert mass_near(mu, {0: 0.0}).width == pytest.approx(0.5, rel=1e-12)
     at_point = np.linalg.norm(mesh.cell_vertices, axis=2).min(axis=1) < 1e-12
     assert mass_near(mu, dict.fromkeys(range(d), 0.0)).count == np.count_nonzero(at_point)
     # a point within one cell, whose bounding box other cells share

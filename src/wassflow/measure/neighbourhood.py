@@ -11,6 +11,7 @@ from scipy.optimize import nnls
 from wassflow.arguments import Array, as_integer, as_number
 from wassflow.measure.communication import sum_over_ranks
 from wassflow.measure.mesh_density import MeshDensity
+from wassflow.mesh.layers import cells_in_layer
 
 Place = Mapping[int, float]
 
@@ -46,8 +47,10 @@ class NearbyMass:
 def mass_near(mu: MeshDensity, where: Place | Sequence[Place], cells: int = 1) -> NearbyMass:
     """Sum the mass of a density within ``cells`` layers of cells of a set; collective.
 
-    The first layer are the cells that touch the set, on both sides where it lies on faces; each further layer
-    are the neighbours across a face of the one before.
+    The first layer are the cells that touch the set, on both sides where it lies on faces, and along a line
+    or plane those beside them that reach no further from it (:func:`wassflow.mesh.layers.cells_in_layer`):
+    the small boxes of a box of triangles. Each further layer are the neighbours across a face of the one
+    before.
 
     Args:
         mu: a density on a mesh.
@@ -72,7 +75,11 @@ def mass_near(mu: MeshDensity, where: Place | Sequence[Place], cells: int = 1) -
     cells = as_integer("cells", cells, least=1)
     near = np.zeros(mesh.num_cells)
     for axes, values in chosen:
-        near[: mesh.num_owned] = np.maximum(near[: mesh.num_owned], _touching(mesh, axes, values))
+        if axes.size == 1:
+            touching = cells_in_layer(mesh, mesh.cell_vertices[:, :, axes[0]] - values[0])[: mesh.num_owned]
+        else:
+            touching = _touching(mesh, axes, values)
+        near[: mesh.num_owned][touching] = 1.0
     if mesh.allmax(float(near.max(initial=0.0))) == 0.0:
         raise ValueError(f"where must meet the domain {mesh.domain!r}, found {where}")
     for _ in range(cells - 1):
@@ -108,11 +115,10 @@ def _touching(mesh: Any, axes: NDArray[np.intp], values: Array) -> NDArray[np.bo
     slack = _TOUCHING * size[:, None]
     inside = (corners.min(axis=1) <= slack) & (corners.max(axis=1) >= -slack)
     touching: NDArray[np.bool_] = inside.all(axis=1)
-    if axes.size > 1:
-        # the bounding box touches; does 0 lie in the convex hull of the corners?
-        for cell in np.flatnonzero(touching):
-            scaled = np.vstack([corners[cell].T / size[cell], np.ones(corners.shape[1])])
-            touching[cell] = nnls(scaled, np.append(np.zeros(axes.size), 1.0))[1] <= _TOUCHING
+    # the bounding box touches; does 0 lie in the convex hull of the corners?
+    for cell in np.flatnonzero(touching):
+        scaled = np.vstack([corners[cell].T / size[cell], np.ones(corners.shape[1])])
+        touching[cell] = nnls(scaled, np.append(np.zeros(axes.size), 1.0))[1] <= _TOUCHING
     return touching
 
 

@@ -1,10 +1,10 @@
 """Studies: the many-particle limit, mesh refinement, and a case solved both ways, with honest rates."""
 
+from wassflow.study.atoms import SingularPart, singular_part
 from wassflow.study.comparison import Comparison, run
 from wassflow.study.many_particle_limit import ManyParticleLimit, many_particle_limit
 from wassflow.study.mesh_refinement import MeshRefinement, mesh_refinement
 from wassflow.study.rates import RateFit, fit_rate, observed_orders
-from wassflow.study.singular_part import SingularPart, singular_part
 from wassflow.study.stability import StabilityBound, stability_bound
 
 __all__ = [

@@ -54,7 +54,7 @@ class SingularPart:
             for place in self.where
         )
         note = (
-            "mass: in the cells that touch the set (1) and their next neighbours (2, ..), which reach as far "
+            "mass: in the cells along the set (1) and their next neighbours (2, ..), which reach as far "
             "as 'within'; background: their volume times the density one layer further out; excess: the "
             "difference, which converges to the exact mass on the set as the mesh is refined."
         )
