@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from wassflow.transport import costs
+from wassflow.transport.coarsening import clusters
 
 PERIODS = [np.zeros(2), np.array([1.0, 0.0]), np.array([1.0, 2.0])]
 
@@ -32,3 +33,10 @@ def test_the_cheapest_arcs_are_found(period, by_tree, monkeypatch):
 def test_no_more_arcs_than_atoms_are_returned():
     found, _ = costs.cheapest(np.zeros((3, 2)), np.ones((2, 2)), np.zeros(2), np.zeros(2), 5)
     assert found.shape == (3, 2)
+
+
+@pytest.mark.parametrize("masses", [[1e-300, 1e-300, 1.0], [1.0, 1e-300, 1e-300], [1e-300, 1.0, 1e-300]])
+def test_clusters_of_an_atom_that_outweighs_the_others(masses):
+    """Halving by mass alone would put all of them on one side, for ever."""
+    label = clusters(np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]]), np.array(masses), 3)
+    assert len(np.unique(label)) >= 2

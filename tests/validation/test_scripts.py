@@ -24,3 +24,14 @@ def test_quick_mode_passes(name, tmp_path, capsys):
         json.loads(path.read_text())
     if name == "many_particle_limit":
         assert ".png" in written
+
+
+@pytest.mark.parametrize("name", ["transport_stress", "sampling_laws"])
+def test_quick_mode_of_transport_passes(name, capsys):
+    arguments = ["--quick"]
+    if name == "transport_stress":
+        arguments += ["--workers", "1"]
+    assert runpy.run_path(str(SCRIPTS / f"{name}.py"))["main"](arguments) == 0
+    printed = capsys.readouterr().out
+    assert "criteria passed" in printed
+    assert "FAIL" not in printed

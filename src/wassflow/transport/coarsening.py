@@ -29,12 +29,18 @@ def clusters(points: Array, masses: Array, count: int) -> NDArray[np.int64]:
         # the half is chosen by where the middle of the atom's mass falls
         place = ends - 0.5 * masses[order] - starts[label[order]]
         upper = place > 0.5 * sums[label[order]]
-        new = np.empty_like(label)
-        new[order] = 2 * label[order] + upper
-        _, label = np.unique(new, return_inverse=True)
-        boxes = int(label.max()) + 1
-        if boxes == len(points) or len(np.unique(new)) < 2 * boxes // 3:
+        half = np.empty_like(label)
+        half[order] = upper
+        # one atom may outweigh its box, and light ones drown in the sums: halve such boxes by place
+        whole = np.bincount(label, half, minlength=boxes) % np.bincount(label, minlength=boxes) == 0
+        middle = 0.5 * low + 0.5 * high
+        alone = whole[label]
+        half[alone] = (points > middle[label])[np.arange(len(points)), axis[label]][alone]
+        _, label = np.unique(2 * label + half, return_inverse=True)
+        found = int(label.max()) + 1
+        if found in (boxes, len(points)) or found < boxes + boxes // 16:
             break
+        boxes = found
     return label
 
 

@@ -188,7 +188,9 @@ def make_problem(mu: Measure, nu: Measure, domain: Domain | None) -> Problem:
     lower = placed(np.where(periodic, domain.lower, 0.0)) if domain is not None else np.zeros(dim)
     period = np.ldexp(period, -exponent)
     if periodic.any():
-        rounding = 4.0 * np.finfo(float).eps * np.sqrt(dim) * float(period.max())
+        # wrapping takes off multiples of the period, which are rounded like the far points themselves
+        reach = max(float(np.abs(placed(support)).max()) for support, _, _ in sides)
+        rounding = 4.0 * np.finfo(float).eps * np.sqrt(dim) * max(float(period.max()), reach)
     measures: list[Atoms | Cells] = []
     for support, masses, cells in sides:
         # scaled by a power of two first: the sum of huge masses may leave the float range

@@ -69,7 +69,9 @@ def nearby_densities(mu: MeshDensity, nu: MeshDensity) -> Bracket | None:
     a, b = first / mesh.volumes[: mesh.num_owned], second / mesh.volumes[: mesh.num_owned]
     excess = first - second
     both = a + b
-    weight = np.divide(2.0, both, out=np.full_like(both, np.inf), where=both > 0.0)
+    # densities below 1e-308 resist like none
+    with np.errstate(over="ignore"):
+        weight = np.divide(2.0, both, out=np.full_like(both, np.inf), where=both > 0.0)
     carried = _carry(mesh, excess, weight)
     if carried is None:
         return None
@@ -150,7 +152,8 @@ def _time_integral(a: Array, b: Array) -> Array:
     table = np.array([np.sum(weights * slope**2 / (r + (1.0 - r) * s)) for r in knots])
     # g falls with the ratio: the knot below bounds it from above
     below = table[np.searchsorted(knots, ratio, side="right") - 1]
-    return np.divide(below, largest, out=np.full_like(a, np.inf), where=largest > 0.0)
+    with np.errstate(over="ignore"):
+        return np.divide(below, largest, out=np.full_like(a, np.inf), where=largest > 0.0)
 
 
 def _carry(mesh: Mesh, excess: Array, resistance: Array) -> tuple[Array, float] | None:
