@@ -229,10 +229,11 @@ def test_the_traceback_is_there_for_who_asks(monkeypatch):
 def test_run_writes_a_table_and_a_picture(tmp_path):
     result = call("run", "cosine-2d", "--m", 32, "--cells", 8, "--times", "0,0.2", "--output", tmp_path)
     assert result.exit_code == 0, result.output
-    assert files(tmp_path) == [f"cosine-2d/comparison.{kind}" for kind in ("csv", "json", "png", "txt")]
+    names = [f"comparison.{kind}" for kind in ("csv", "json", "png", "txt")]
+    assert files(tmp_path) == [f"cosine-2d/{name}" for name in (*names, "transport.png")]
     assert "W2" in result.stdout
     written = result.stdout.split("Written:")[1].split()
-    assert written[-1].endswith("comparison.png")
+    assert [Path(path).name for path in written[-2:]] == ["comparison.png", "transport.png"]
     rows = list(csv.DictReader((tmp_path / "cosine-2d/comparison.csv").read_text().splitlines()))
     assert [float(row["time"]) for row in rows] == [0.0, 0.2]
     assert all(0.0 <= float(row["lower"]) <= float(row["upper"]) for row in rows)

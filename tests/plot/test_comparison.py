@@ -60,7 +60,7 @@ def growing(rate):
     return StabilityBound(np.array(TIMES), np.full(7, rate), rate * np.array(TIMES), 0.1, rate, 0.0)
 
 
-@pytest.mark.parametrize(("rate", "top"), [(0.1, 1.12 * 0.1 * np.exp(0.6)), (1000.0, 1.12 * 2.5 * 0.11)])
+@pytest.mark.parametrize(("rate", "top"), [(0.1, 1.12 * 0.1 * np.exp(0.6)), (1.5, 1.12 * 2.5 * 0.11)])
 def test_what_is_measured_keeps_its_place_however_fast_the_bound_grows(rate, top):
     brackets = {0.0: Bracket(0.1, 0.1, "by hand"), 2.0: Bracket(0.1, 0.11, "by hand")}
     ax = new_figure(3.0, 2.0).add_subplot()
@@ -70,6 +70,16 @@ def test_what_is_measured_keeps_its_place_however_fast_the_bound_grows(rate, top
     )
     assert np.all(np.isfinite(drawn))
     assert ax.get_ylim()[1] == pytest.approx(top)
+
+
+def test_a_bound_that_is_off_the_scale_at_once_is_told_and_takes_no_room():
+    times = np.linspace(0.0, 2.0, 101)
+    bound = StabilityBound(times, np.full(101, 500.0), 500.0 * times, 0.1, 500.0, 0.0)
+    ax = new_figure(3.0, 2.0).add_subplot()
+    distances(ax, {0.0: Bracket(0.1, 0.1, "by hand"), 2.0: Bracket(0.1, 0.11, "by hand")}, bound)
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert "stability bound: off the scale from $t = 0.02$" in labels
+    assert ax.get_ylim()[1] == pytest.approx(1.12 * 0.11)
 
 
 @pytest.mark.parametrize("dim", [2, 3])

@@ -62,6 +62,14 @@ def test_cells_end_where_the_density_does():
     assert bracket.potential.first[4] == -np.inf or np.isfinite(bracket.potential.first[4])
 
 
+def test_sides_leave_out_where_the_density_is_too_thin_to_be_seen():
+    mesh = box(8, "quadrilateral")
+    mu = wf.MeshDensity(mesh, np.where(mesh.centroids[:, 1] < 0.5, 1.0, 1e-9))
+    _, sides, _ = drawn(mu, wf.ParticleCloud([[0.25, 0.2], [0.75, 0.2]], [0.5 * mu.mass] * 2))
+    np.testing.assert_allclose(sides[..., 0], 0.5, atol=1e-9)
+    assert sides[..., 1].max() == pytest.approx(0.5)
+
+
 def test_a_bracket_at_hand_is_used_and_needs_its_potential():
     mu = wf.MeshDensity.uniform(box(2))
     cloud = wf.ParticleCloud([[0.25, 0.5], [0.75, 0.5]])

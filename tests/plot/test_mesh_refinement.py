@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
+from plot.layout import clashes
 
 import wassflow as wf
 from wassflow.flow import Trajectory
@@ -73,3 +74,4 @@ def test_the_figure_has_the_density_and_a_panel_for_every_time(study):
     assert len(figure.axes) == 1 + 1 + len(TIMES)
     assert [ax.get_ylabel() for ax in figure.axes[-2:]] == ["error at $t = 0.5$", "error at $t = 1$"]
     assert "errors against the exact solution" in " ".join(text.get_text() for text in figure.texts)
+    assert clashes(figure, keys_on_axes=True) == []

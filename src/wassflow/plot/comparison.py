@@ -15,6 +15,8 @@ _WIDTH, _LEFT, _RIGHT, _GAP, _TOP, _PANEL = 9.0, 0.62, 0.12, 0.16, 0.55, 1.9
 _MOST_SNAPSHOTS = 5
 # The bound of stability may make the picture of W2 so many times as high as the measured values need.
 _TALLEST = 2.5
+# It gets no room when it leaves the picture within this part of the time.
+_SOON = 0.1
 
 
 @styled
@@ -110,17 +112,23 @@ def distances(ax: Axes, brackets: dict[float, Any], stability: Any = None) -> No
     most = float(upper.max())
     highest = most
     if stability is not None:
-        bound = np.asarray(stability.bound, dtype=np.float64)
+        bound, steps = np.asarray(stability.bound, dtype=np.float64), np.asarray(stability.times)
+        label = "stability bound"
+        left = steps[bound > _TALLEST * most]
+        if left.size and left[0] < _SOON * times[-1]:
+            label += f": off the scale from $t = {left[0]:.1g}$"
+        else:
+            highest = float(np.clip(bound.max(), most, _TALLEST * most))
         seen = np.isfinite(bound)
         ax.plot(
-            stability.times[seen],
+            steps[seen],
             bound[seen],
             color=QUIET,
             linewidth=1.1,
             linestyle=(0, (5, 2.5)),
-            label="stability bound",
+            label=label,
+            zorder=1,
         )
-        highest = float(np.clip(bound.max(), most, _TALLEST * most))
     ax.set_ylim(0.0, 1.12 * highest if highest > 0.0 else 1.0)
     ax.set_xlabel("$t$")
     ax.set_ylabel(r"$W_2(\mu_{m,t}\,,\,\mu_t)$")

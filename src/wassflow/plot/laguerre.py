@@ -45,7 +45,7 @@ def laguerre_cells(
 
     The Laguerre cell of particle i is {x : |x - y_i|^2 - psi_i least} with the optimal Kantorovich potential
     psi: its mass is the weight of the particle. A short line leads from each particle to the barycentre of
-    its cell. Cells end where the density does.
+    its cell. The sides of the cells end where the density does, or is too thin to be seen.
 
     Args:
         ax: where to draw.
@@ -91,11 +91,12 @@ def laguerre_cells(
     if masses.any():
         diagram = LaguerreDiagram(vertices, masses, sites, psi, domain.period)
         edges, piece = _sides(diagram.polygons(), sites, psi, domain.period)
-        # light lines on dark places, dark lines on light ones
-        tones = colours.norm(mu.densities[parent][diagram.piece_simplices[piece]])
-        lines = np.where(np.asarray(tones) > _DARK, "white", INK)
+        # light lines on dark places, dark lines on light ones, none where the density is too thin to be seen
+        tones = np.asarray(colours.norm(mu.densities[parent][diagram.piece_simplices[piece]]))
+        seen = tones >= 0.0
+        lines = np.where(tones[seen] > _DARK, "white", INK)
         ax.add_collection(
-            LineCollection(list(edges), colors=list(lines), linewidths=0.7, alpha=0.9, zorder=2),
+            LineCollection(list(edges[seen]), colors=list(lines), linewidths=0.7, alpha=0.9, zorder=2),
             autolim=False,
         )
         reach = np.stack([sites, diagram.barycentres], axis=1)[diagram.masses > 0.0]
