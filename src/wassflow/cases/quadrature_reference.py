@@ -25,6 +25,7 @@ _AIM = 1e-10
 _STEP_TOLERANCE = 1e-12
 # Nodes by default: some seconds of work for either method.
 _MOST_NODES = {"order 8": 60_000, "fixed steps": 20_000}
+_MOST_NODES_3D = 60_000
 # Steps of fixed length for kinks and walls, never fewer, and so many per node along an axis: time and space
 # then share the error (on deconvolution-2d 128 steps leave 4e-2, 256 steps 2e-4, as 128 nodes along the
 # circle do).
@@ -177,7 +178,8 @@ class Reference(Solution):
 
     def _refine(self) -> None:
         """Double the nodes along each axis until the error is small enough or the nodes are used up."""
-        most = _MOST_NODES[self.method] if self._max_nodes is None else self._max_nodes
+        default = _MOST_NODES[self.method] if self.dim < 3 else _MOST_NODES_3D
+        most = default if self._max_nodes is None else self._max_nodes
         # halvings of the largest order: every estimate compares with half as many nodes along each axis
         orders = [_largest_order(self._rule, most)]
         while orders[0] >= 2 * _LEAST_ORDER or len(orders) < 2:
@@ -275,7 +277,8 @@ def reference(
             Starts of this package tell it themselves; for others the bounding box of the support is looked
             for.
         tolerance: the error that must be reached; ``None``: as small as ``max_nodes`` allow, at most 1e-10.
-        max_nodes: bound for the number of nodes; default 60 000, or 20 000 where steps are of fixed length.
+        max_nodes: bound for the number of nodes; default 60 000, or 20 000 for steps of fixed length in two
+            dimensions.
 
     Raises:
         ValueError: an argument is missing or out of range.
