@@ -1,9 +1,10 @@
-"""Steps to rest, explicit and implicit: deconvolution-2d and relu-2d until the dissipation is 1e-8 of its start.
+"""Steps to rest, explicit and implicit: two cases until the dissipation is 1e-8 of its start.
 
     python validation/stationary.py            # half a minute
 
-At rest is where the dissipation of the scheme has been below 1e-8 of its start for two steps. Target: the
-implicit scheme takes at most a tenth of the explicit steps, those taken again counted as well.
+Cases: deconvolution-2d and relu-2d. At rest is where the dissipation of the scheme has been below 1e-8 of
+its start for two steps. Target: the implicit scheme takes at most a tenth of the explicit steps, those
+taken again counted as well.
 """
 
 import argparse

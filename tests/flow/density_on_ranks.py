@@ -37,7 +37,7 @@ def run(comm, d, cells, cell, periodic, **options):
     domain = wf.Box([-1.0] * (d - 1) + [0.0], [1.0] * d, periodic=periodic)
     mesh = wf.mesh.box(domain, cells=cells, cell=cell, comm=comm)
     flow = wf.DensityFlow(neurons(d), mesh, **options)
-    return flow.run(wf.MeshDensity.from_function(mesh, bump), 0.4, save=[0.0, 0.15])
+    return flow.run(wf.MeshDensity.from_function(mesh, bump), 0.2, save=[0.0, 0.1])
 
 
 def series(trajectory):

@@ -20,9 +20,8 @@ MPIEXEC = Path(sys.executable).parent / "mpiexec"
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
     command = [MPIEXEC, "-n", "2", sys.executable, SCRIPT, folder / "2.npz"]
-    with subprocess.Popen(command) as parallel:
-        density_on_ranks.results(MPI.COMM_SELF, str(folder / "1.npz"))
-        assert parallel.wait(timeout=300) == 0
+    subprocess.run(command, check=True, timeout=300)
+    density_on_ranks.results(MPI.COMM_SELF, str(folder / "1.npz"))
     return folder
 
 
