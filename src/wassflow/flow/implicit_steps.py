@@ -13,7 +13,7 @@ from wassflow.functional import Functional
 # A step may change F by about this share of itself, and is taken again when it changes F by twice as much.
 _CHANGE = 0.1
 # What the prediction of the moment may cost, as a share of what the step gains: allowed, and small.
-_ALLOWED, _SMALL = 0.9, 0.25
+_ALLOWED, _SMALL = 0.7, 0.2
 # Costs and gains below this share of F are rounding.
 _ROUNDING = 1e-14
 
@@ -27,12 +27,12 @@ class ImplicitSteps:
 
         F_h(m') - F_h(m) <= G + C,   G = DF(f*).(m' - m),   C = c(Phi m' - f*) / 2,
 
-    where G <= 0 with "potential" velocities whatever dt is. A step is accepted when C <= 0.9 |G|, so that F_h
-    falls by at least |G| / 10 then, and when F_h changed by at most 0.2 of itself or of what it has lost since
-    the start; otherwise it is halved. After a step with C <= |G| / 4 the next one is longer, up to twice, as
-    far as F_h is expected to change by half as much. Near rest nothing changes F_h any more, and steps
-    double. With "pointwise" velocities G may be positive there, by the error of the scheme: F_h then rises
-    a little on the way to the rest of the scheme.
+    where G <= 0 with "potential" velocities whatever dt is. A step is accepted when C <= 0.7 |G|, so that F_h
+    falls by at least 0.3 |G| then, and when F_h changed by at most 0.2 of itself or of what it has lost
+    since the start; otherwise it is halved. After a step with C <= |G| / 5 the next one is longer, up to
+    twice, as far as F_h is expected to change by half as much. Near rest nothing changes F_h any more, and
+    steps double. With "pointwise" velocities G may be positive there, by the error of the scheme: F_h then
+    rises a little on the way to the rest of the scheme.
 
     Args:
         functional: F.
@@ -81,7 +81,7 @@ class ImplicitSteps:
                 break
             self.redone += 1
             dt *= 0.5
-        growth = 2.0 if cost <= max(_SMALL * gain, _ROUNDING * size) else 1.2 if cost <= 0.5 * gain else 0.8
+        growth = 2.0 if cost <= max(_SMALL * gain, _ROUNDING * size) else 1.2 if cost <= 0.3 * gain else 0.8
         if change > 0.0:
             growth = min(growth, max(1.0 / change, 0.5, min(explicit / dt, 1.0)))
         # a step that was cut to hit a save time does not shorten the later ones
