@@ -26,7 +26,7 @@ def test_quick_mode_passes(name, tmp_path, capsys):
         assert ".png" in written
 
 
-@pytest.mark.parametrize("name", ["transport_stress", "sampling_laws"])
+@pytest.mark.parametrize("name", ["transport_stress", "sampling_laws", "transport_closed_forms"])
 def test_quick_mode_of_transport_passes(name, capsys):
     arguments = ["--quick"]
     if name == "transport_stress":
