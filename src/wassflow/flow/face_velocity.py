@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from wassflow.arguments import Array
 from wassflow.errors import WassflowError
+from wassflow.flow.held import HeldMass
 from wassflow.functional import FirstVariation, Functional
 
 # How far face normals may be from the line between the two centroids.
@@ -60,7 +61,8 @@ class FaceVelocity(ABC):
 class PointwiseVelocity(FaceVelocity):
     """v(x_f).n at the face midpoint, v of minimal norm: consistent on every mesh.
 
-    Interior faces never lie on the boundary of a convex domain, so its normal cone has no part in it. The
+    Between cells at a wall or at a kink of V, where mass is held, with the velocity that it has there
+    (:class:`wassflow.flow.held.HeldMass`): on simplices mass would not slide along them otherwise. The
     dissipation is the mean of |v(x_f)|^2 over the faces of each cell, weighted by its mass.
     """
 
@@ -69,10 +71,12 @@ class PointwiseVelocity(FaceVelocity):
     def __init__(self, functional: Functional, mesh: Any) -> None:
         super().__init__(functional, mesh)
         self._midpoints = mesh.domain.wrap(mesh.face_midpoints)
+        self._held = HeldMass(functional.regularizer, mesh)
 
     def normal(self, variation: FirstVariation, faces: NDArray[np.int64]) -> Array:
         """Return v(x_f).n on the given faces."""
         velocity = variation.velocity(_rows(self._midpoints, faces))
+        self._held.add_to(velocity, variation, faces)
         self._values[faces] = np.einsum("ij,ij->i", velocity, velocity)
         return np.einsum("ij,ij->i", velocity, _rows(self.mesh.face_normals, faces))
 

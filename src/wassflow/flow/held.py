@@ -1,0 +1,52 @@
+"""How mass moves that is held at a wall or at a kink of V, for faces beside it."""
+
+from typing import Any
+
+import numpy as np
+
+from wassflow.arguments import Array
+from wassflow.functional import FirstVariation, regularizer
+from wassflow.mesh.layers import faces_in_layer, wall_points
+
+# how near the one-sided velocity at a kink is taken, relative to the distance of the face
+_ONE_SIDED = 1e-6
+
+
+class HeldMass:
+    """The difference that walls and kinks make to the velocity, on the faces within the layers along them.
+
+    The velocity of minimal norm jumps at a kink of V and at a wall, where it loses the part that V or the
+    wall holds back. In the cells there mass moves with the velocity on the kink or the wall: see
+    :mod:`wassflow.mesh.layers`. Where nothing is held back, the difference is zero.
+    """
+
+    def __init__(self, V: regularizer.Regularizer, mesh: Any) -> None:
+        points = mesh.face_midpoints.copy()
+        walls, on_walls = wall_points(mesh)
+        points[walls] = on_walls
+        vertices = mesh.cell_vertices
+        for axis in _kinked_axes(V):
+            points[faces_in_layer(mesh, vertices[:, :, axis]), axis] = 0.0
+        self.faces = np.flatnonzero(np.any(points != mesh.face_midpoints, axis=1))
+        self._domain = mesh.domain
+        beside = points + _ONE_SIDED * (mesh.face_midpoints - points)
+        self._points, self._beside = (mesh.domain.wrap(at[self.faces]) for at in (points, beside))
+        self._row = np.full(len(mesh.face_cells), -1, dtype=np.int64)
+        self._row[self.faces] = np.arange(self.faces.size)
+
+    def add_to(self, velocity: Array, variation: FirstVariation, faces: Any) -> None:
+        """Add the difference to velocities at the midpoints of the given faces, in place."""
+        row = self._row[faces]
+        # what is not finite is told by who asked for the velocity
+        held = np.flatnonzero((row >= 0) & np.isfinite(velocity).all(axis=1))
+        if held.size:
+            row = row[held]
+            velocity[held] += variation.velocity(self._points[row], self._domain)
+            velocity[held] -= variation.velocity(self._beside[row])
+
+
+def _kinked_axes(V: regularizer.Regularizer) -> list[int]:
+    """Axes i such that V has a kink on the plane {u_i = 0}."""
+    terms = V.terms if isinstance(V, regularizer.Sum) else [V]
+    kinked = (regularizer.AbsWeight, regularizer.WeightTimesNorm)
+    return [0] if any(isinstance(term, kinked) for term in terms) else []
