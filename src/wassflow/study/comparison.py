@@ -15,7 +15,14 @@ from wassflow.errors import WassflowError
 from wassflow.flow import Trajectory
 from wassflow.measure import ParticleCloud
 from wassflow.study import tables
-from wassflow.study.runs import at_time, comparison_times, mesh_name, resolution_of
+from wassflow.study.runs import (
+    DEFAULT_SCHEME,
+    at_time,
+    comparison_times,
+    mesh_name,
+    resolution_of,
+    scheme_options,
+)
 from wassflow.study.stability import StabilityBound, stability_bound
 from wassflow.study.tables import number, range_text, text_table, wrapped
 from wassflow.transport import Bracket, wasserstein2
@@ -136,6 +143,7 @@ def run(
     seed: int = 0,
     cells: int | Sequence[int] | None = None,
     times: Sequence[float] | None = None,
+    scheme: str = DEFAULT_SCHEME,
     progress: bool = False,
 ) -> Comparison:
     """Solve a case as a density and as particles, and bracket W2 between the two at every saved time.
@@ -147,6 +155,7 @@ def run(
         seed: seed of the placement.
         cells: cells of the mesh per axis; default the case's.
         times: when to compare; default 0 and the case's own times.
+        scheme: of the density, ``"muscl"`` (second order) or ``"upwind"`` (first order).
         progress: show progress bars on a terminal.
 
     Raises:
@@ -168,13 +177,14 @@ def run(
     mesh = case.mesh(resolution, case.cell, comm=MPI.COMM_SELF)
     start = case.start(mesh)
     cloud = ParticleCloud.sample(start, m, method=method, seed=as_integer("seed", seed, least=0))
-    density = case.density_flow(mesh).run(start, compared[-1], save=list(compared), progress=progress)
+    density_flow = case.density_flow(mesh, **scheme_options(scheme))
+    density = density_flow.run(start, compared[-1], save=list(compared), progress=progress)
     particles = case.particle_flow().run(cloud, compared[-1], save=list(compared), progress=progress)
     brackets = {t: wasserstein2(particles.at(t), density.at(t), domain=case.domain) for t in compared}
     return Comparison(
         case,
         case.domain.dim,
-        mesh_name(mesh, resolution),
+        mesh_name(mesh, resolution, scheme),
         m,
         method,
         seed,

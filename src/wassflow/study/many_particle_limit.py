@@ -29,7 +29,14 @@ from wassflow.study.laws import FittedLaw, expected_law
 from wassflow.study.limit_table import limit_table
 from wassflow.study.progress import TaskProgress
 from wassflow.study.rates import RateFit, fit_rate, root_mean_square
-from wassflow.study.runs import at_time, comparison_times, mesh_name, resolution_of
+from wassflow.study.runs import (
+    DEFAULT_SCHEME,
+    at_time,
+    comparison_times,
+    mesh_name,
+    resolution_of,
+    scheme_options,
+)
 from wassflow.study.workers import run_tasks
 from wassflow.transport import Bracket, wasserstein2
 
@@ -208,7 +215,16 @@ class ManyParticleLimit:
 
 
 @dataclass(frozen=True)
-class _Task:
+class _FloorTask:
+    """Measure the PDE's own error at one time of comparison."""
+
+    time: float
+
+
+@dataclass(frozen=True)
+class _ParticleTask:
+    """Run one particle flow and measure its distance from the density at every time."""
+
     method: str
     m: int
     seed: int
@@ -233,6 +249,8 @@ class _Setting:
     start_energy: float
     times: tuple[float, ...]
     masses: tuple[Array, ...]
+    coarse_cells: tuple[int, ...]
+    coarse_masses: tuple[Array, ...]
     moments: tuple[Array, ...]
     energies: tuple[float, ...]
 
@@ -252,15 +270,15 @@ def many_particle_limit(
     times: Sequence[float] | None = None,
     method: str | Sequence[str] = ("iid", "quantized"),
     cells: int | Sequence[int] | None = None,
+    scheme: str = DEFAULT_SCHEME,
     workers: int | None = None,
     progress: bool = False,
 ) -> ManyParticleLimit:
     """Measure how m particles approach the density that solves the PDE.
 
     The density flow runs once, and once more on a mesh coarsened by two, which shows how well the PDE itself
-    is solved. Then
-    for every kind of start, m and seed: m particles placed from the density at time 0, the particle flow, and
-    the bracket of W2 to the density at every time.
+    is solved. Then for every kind of start, m and seed: m particles placed from the density at time 0, the
+    particle flow, and the bracket of W2 to the density at every time.
 
     Every (m, seed) has its own stream of random numbers, :func:`sampling_seed`, so that the points of a
     ladder are independent.
@@ -272,6 +290,7 @@ def many_particle_limit(
         times: times of comparison; default 0, the middle and the end of the case's times.
         method: kinds of start, ``"iid"``, ``"stratified"``, ``"quantized"``, one or several.
         cells: cells of the mesh per axis; default the case's.
+        scheme: of the density, ``"muscl"`` (second order) or ``"upwind"`` (first order).
         workers: processes over which the runs are spread; default 1, which needs no ``__main__`` guard. The
             results do not depend on it.
         progress: show progress bars on stderr when it is a terminal.
@@ -305,8 +324,9 @@ def many_particle_limit(
 
     resolution = resolution_of(case, cells)
     coarse_resolution = tuple(max(1, n // 2) for n in resolution)
-    density, coarse = (_density_flow(case, n, compared, progress) for n in (resolution, coarse_resolution))
-    floors = {t: density_distance(density.at(t), coarse.at(t), case.domain, width=0.5) for t in compared}
+    density, coarse = (
+        _density_flow(case, n, compared, scheme, progress) for n in (resolution, coarse_resolution)
+    )
     series, coarse_series = ([at_time(flow, t) for t in compared] for flow in (density, coarse))
     observable_floors: dict[tuple[float, str], float] = {}
     for t, (energy, moment), (coarse_energy, coarse_moment) in zip(
@@ -323,28 +343,34 @@ def many_particle_limit(
         start_energy,
         compared,
         tuple(_in_input_order(density.at(t)) for t in compared),
+        coarse_resolution,
+        tuple(_in_input_order(coarse.at(t)) for t in compared),
         tuple(moment for _, moment in series),
         tuple(energy for energy, _ in series),
     )
     example = max((m for m in ladder if m <= _EXAMPLE_SIZE), default=ladder[0])
-    tasks = [
-        _Task(name, m, seed, keep=m == example and seed == seeds[0])
+    floor_tasks = [_FloorTask(t) for t in compared]
+    particle_tasks = [
+        _ParticleTask(name, m, seed, keep=m == example and seed == seeds[0])
         for m in reversed(ladder)  # the longest first
         for name in methods
         for seed in (seeds[:1] if name == "quantized" else seeds)
     ]
+    tasks = [*floor_tasks, *particle_tasks]
     with TaskProgress(f"{case.name}: particles and W2", len(tasks), enabled=progress) as bar:
-        results = run_tasks(_prepare, (setting,), _measure, tasks, workers, lambda task: bar.advance())
+        results = run_tasks(_prepare, (setting,), _work, tasks, workers, lambda task: bar.advance())
+    floors = dict(zip(compared, results[: len(floor_tasks)], strict=True))
+    runs = results[len(floor_tasks) :]
 
     records = sorted(
-        (record for task_records, _ in results for record in task_records),
+        (record for task_records, _ in runs for record in task_records),
         key=lambda r: (methods.index(r["method"]), r["time"], r["m"], seeds.index(r["seed"])),
     )
     mesh = density.at(compared[0]).mesh
     limit = ManyParticleLimit(
         case=case,
         dim=case.domain.dim,
-        mesh_name=mesh_name(mesh, resolution),
+        mesh_name=mesh_name(mesh, resolution, scheme),
         methods=methods,
         ms=ladder,
         seeds=seeds,
@@ -355,7 +381,9 @@ def many_particle_limit(
         density=density,
         coarse=coarse,
         clouds={
-            task.method: kept for task, (_, kept) in zip(tasks, results, strict=True) if kept is not None
+            task.method: kept
+            for task, (_, kept) in zip(particle_tasks, runs, strict=True)
+            if kept is not None
         },
     )
     _fit(limit)
@@ -403,7 +431,21 @@ def _prepare(setting: _Setting) -> _Prepared:
     return _Prepared(setting, case, densities, start)
 
 
-def _measure(prepared: _Prepared, task: _Task) -> tuple[list[Record], Trajectory | None]:
+def _work(prepared: _Prepared, task: _FloorTask | _ParticleTask) -> Any:
+    return _floor(prepared, task) if isinstance(task, _FloorTask) else _measure(prepared, task)
+
+
+def _floor(prepared: _Prepared, task: _FloorTask) -> Bracket:
+    """W2 between the densities on the mesh and on the coarser one, at one time."""
+    setting, case = prepared.setting, prepared.case
+    index = setting.times.index(task.time)
+    mesh = case.mesh(setting.coarse_cells, setting.cell, comm=MPI.COMM_SELF)
+    order = mesh.original_cell_index[: mesh.num_owned]
+    coarse = MeshDensity(mesh, setting.coarse_masses[index][order])
+    return density_distance(prepared.densities[index], coarse, case.domain, width=0.5)
+
+
+def _measure(prepared: _Prepared, task: _ParticleTask) -> tuple[list[Record], Trajectory | None]:
     """One particle flow, compared with the density at every time."""
     setting, case = prepared.setting, prepared.case
     seed = sampling_seed(task.seed, task.m)
@@ -475,12 +517,15 @@ def _seeds(seeds: int | Sequence[int] | None) -> tuple[int, ...]:
     return chosen
 
 
-def _density_flow(case: Case, cells: tuple[int, ...], times: tuple[float, ...], progress: bool) -> Trajectory:
+def _density_flow(
+    case: Case, cells: tuple[int, ...], times: tuple[float, ...], scheme: str, progress: bool
+) -> Trajectory:
     """The density flow on a mesh; a trajectory of one point when the only time is 0."""
     mesh = case.mesh(cells, case.cell, comm=MPI.COMM_SELF)
     start = case.start(mesh)
     if times[-1] > 0.0:
-        return case.density_flow(mesh).run(start, times[-1], save=list(times), progress=progress)
+        flow = case.density_flow(mesh, **scheme_options(scheme))
+        return flow.run(start, times[-1], save=list(times), progress=progress)
     functional = case.functional
     velocity = functional.velocity(start, start.quadrature()[0], domain=case.domain)
     return Trajectory(

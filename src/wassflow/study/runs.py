@@ -6,11 +6,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wassflow.arguments import as_integer
+from wassflow.arguments import as_integer, one_of
 from wassflow.cases import Case
 from wassflow.flow import Trajectory
 
 Array = NDArray[np.float64]
+
+# The density schemes of the studies, each with the integrator of its order. The second is the one to compare
+# particles with: the PDE's own error hides theirs.
+SCHEMES = {
+    "upwind": {"scheme": "upwind", "integrator": "euler"},
+    "muscl": {"scheme": "muscl", "integrator": "ssprk2"},
+}
+DEFAULT_SCHEME = "muscl"
+
+
+def scheme_options(scheme: str) -> dict[str, str]:
+    """The arguments of the density flow for the scheme of a study."""
+    return SCHEMES[one_of("scheme", scheme, SCHEMES)]
 
 
 def comparison_times(case: Case, times: Sequence[float] | None) -> tuple[float, ...]:
@@ -36,9 +49,9 @@ def resolution_of(case: Case, cells: int | Sequence[int] | None) -> tuple[int, .
     return chosen
 
 
-def mesh_name(mesh: Any, resolution: Sequence[int]) -> str:
-    """The mesh in words."""
-    return f"{' x '.join(map(str, resolution))}, {mesh.num_cells_global} cells ({mesh.cell_type})"
+def mesh_name(mesh: Any, resolution: Sequence[int], scheme: str) -> str:
+    """The mesh, and the scheme on it, in words."""
+    return f"{' x '.join(map(str, resolution))}, {mesh.num_cells_global} cells ({mesh.cell_type}), {scheme}"
 
 
 def at_time(flow: Trajectory, t: float) -> tuple[float, Array]:
