@@ -403,7 +403,10 @@ class TestRefusals:
             ({"limiter": "minmod"}, "limiter must be one of 'positivity', 'monotone'"),
             ({"quadrature": "faces"}, "quadrature must be one of 'centroids', found 'faces'"),
             ({"scheme": "muscl2"}, "scheme must be one of 'upwind', 'muscl', found 'muscl2'"),
-            ({"integrator": "rk4"}, "integrator must be one of 'euler', 'ssprk2', 'ssprk3', found 'rk4'"),
+            (
+                {"integrator": "rk4"},
+                "integrator must be one of 'euler', 'ssprk2', 'ssprk3', 'implicit', found 'rk4'",
+            ),
             ({"velocity": "exact"}, "velocity must be one of"),
             ({"cfl": 0.0}, "cfl must"),
             ({"cfl": 1.1}, "cfl must"),
