@@ -1,4 +1,4 @@
-"""W2 in closed form lies inside the bracket: grids, patches, affine images, products of laws, exact flows, tori.
+"""W2 in closed form lies inside the bracket: grids, patches, affine maps, products, exact flows, tori.
 
 Where the two measures are represented exactly the closed form must lie in the bracket itself; where a density
 is projected on a mesh, in the bracket widened by a bound of W2 between the density and its projection
@@ -91,7 +91,7 @@ def hexagons(quick: bool) -> Iterator[Row]:
 
 
 def affine_images(quick: bool) -> Iterator[Row]:
-    """x -> D x + s, D diagonal: W2^2 = |mean - image of mean|^2 + sum (1 - D_i)^2 var_i, on the mapped mesh."""
+    """x -> D x + s, D diagonal: W2^2 = |mean - its image|^2 + sum (1 - D_i)^2 var_i, on the mapped mesh."""
     cases = [
         ("translation", [1.0, 1.0], [0.4, -0.7], "triangle"),
         ("dilation", [2.0, 0.5], [0.0, 0.0], "quadrilateral"),
@@ -219,8 +219,8 @@ def flows_of_densities(quick: bool) -> Iterator[Row]:
         measures.append(wf.MeshDensity(mesh, masses))
         radius += np.sqrt(sum(law[-1] for law in laws)) / n if time > 0.0 else 0.0
     yield row("O7, densities", seven.wasserstein2(s, t), wf.wasserstein2(*measures, rtol=0.05), radius)
-    # O8: a product law of decreasing or increasing factors f. On a cell of width h and mean M of f the optimal
-    # map to the uniform law moves by at most h (max f - min f) / (4 M).
+    # O8: a product law of decreasing or increasing factors f. On a cell of width h and mean M of f the
+    # optimal map to the uniform law moves by at most h (max f - min f) / (4 M).
     eight, s, t = CosineMoments([0.0, 0.5], [0.5, -0.5]), 0.0, 1.0
     mesh = box([0.0, 0.0], [np.pi, np.pi], n, "quadrilateral")
     edges, h = np.linspace(0.0, np.pi, n + 1), np.pi / n

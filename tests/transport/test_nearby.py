@@ -115,3 +115,16 @@ def test_gelbrich_is_sharp_for_dilations():
         for s in (0.25, 0.3)
     )
     assert gelbrich_bound(mu, nu) == pytest.approx(0.2 * np.sqrt(2.0 / 48.0), rel=1e-9)
+
+
+@pytest.mark.parametrize("mass", [1e-300, 1e300])
+def test_bounds_grow_with_the_root_of_the_mass(mass):
+    mesh = wf.mesh.box(wf.Box([0.0, 0.0], [1.0, 1.0]), cells=(3, 2), cell="triangle")
+    masses = np.random.default_rng(0).random((2, mesh.num_owned))
+    one, other = (
+        nearby_densities(*(wf.MeshDensity(mesh, a / a.sum() * m) for a in masses)) for m in (1.0, mass)
+    )
+    # both are widened by what the solver leaves over, which is not the same twice
+    assert one.rounding < 1e-6
+    assert other.lower / np.sqrt(mass) == pytest.approx(one.lower, abs=2.0 * one.rounding)
+    assert other.upper / np.sqrt(mass) == pytest.approx(one.upper, abs=2.0 * one.rounding)

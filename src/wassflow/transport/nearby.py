@@ -64,8 +64,11 @@ def nearby_densities(mu: MeshDensity, nu: MeshDensity) -> Bracket | None:
         return None
     # Tails of 1e-100 on one side would have to be fed through cells as empty on the other: cut both off, at a
     # price that counts as rounding.
-    held = _bulk(mu.masses + nu.masses)
-    first, second = (np.where(held, m.masses, 0.0) * (m.mass / m.masses[held].sum()) for m in (mu, nu))
+    # Masses of sum one: the squares of fluxes of 1e-160 would vanish, and the upper bound with them.
+    shares = [m.masses / m.masses.max() for m in (mu, nu)]
+    shares = [share / share.sum() for share in shares]
+    held = _bulk(shares[0] + shares[1])
+    first, second = (np.where(held, share, 0.0) / share[held].sum() for share in shares)
     a, b = first / mesh.volumes[: mesh.num_owned], second / mesh.volumes[: mesh.num_owned]
     excess = first - second
     both = a + b
@@ -85,17 +88,18 @@ def nearby_densities(mu: MeshDensity, nu: MeshDensity) -> Bracket | None:
         return None
     # What is left over, what was cut off, and the rounding of the masses might have to cross the domain.
     diameter = float(np.linalg.norm(np.ptp(mesh.nodes, axis=0)))
-    leftover = 0.5 * remaining + 4.0 * np.finfo(float).eps * mu.mass
-    cut = sum(float(m.masses[~held].sum()) for m in (mu, nu))
+    leftover = 0.5 * remaining + 4.0 * np.finfo(float).eps
+    cut = sum(float(share[~held].sum()) for share in shares)
     rounding = diameter * (np.sqrt(leftover) + np.sqrt(2.0 * cut))
-    lower = max(gelbrich_bound(mu, nu) - rounding, 0.0)
+    size = float(np.sqrt(mu.mass))
+    lower = max(gelbrich_bound(mu, nu) / size - rounding, 0.0)
     upper = max(float(np.sqrt(bound)) + rounding, lower)
     return Bracket(
-        lower,
-        upper,
+        lower * size,
+        upper * size,
         "means and covariances below, a flow of mass between cells above",
-        value=float(np.clip(np.sqrt(first_order), lower, upper)),
-        rounding=rounding,
+        value=float(np.clip(np.sqrt(first_order), lower, upper)) * size,
+        rounding=rounding * size,
     )
 
 
@@ -121,7 +125,7 @@ def gelbrich_bound(mu: MeshDensity, nu: MeshDensity) -> float:
     bures = traces - 2.0 * np.sum(np.sqrt(np.maximum(between, 0.0)))
     # the difference loses digits: no more than its rounding may be claimed
     bures = max(bures - 64.0 * np.finfo(float).eps * traces, 0.0)
-    return float(np.sqrt(mu.mass * (shift @ shift + bures)))
+    return float(np.sqrt(mu.mass) * np.sqrt(shift @ shift + bures))
 
 
 def _straight(a: Array, b: Array) -> Array:
