@@ -1,6 +1,6 @@
 """Steps to rest, explicit and implicit: two cases until the dissipation is 1e-8 of its start.
 
-    python validation/stationary.py            # half a minute
+    python validation/stationary.py            # some minutes
 
 Cases: deconvolution-2d and relu-2d. At rest is where the dissipation of the scheme has been below 1e-8 of
 its start for two steps. Target: the implicit scheme takes at most a tenth of the explicit steps, those
@@ -31,15 +31,17 @@ def main() -> None:
     for name in CASES:
         case = wf.cases.get(name)
         mesh = case.mesh()
-        steps = {}
-        for integrator in ("euler", "implicit"):
+        steps, latest = {}, LATEST
+        for integrator in ("implicit", "euler"):
             clock = time.process_time()
             flow = case.density_flow(mesh, integrator=integrator)
-            run = flow.run(case.start(mesh), LATEST, stationary=SHARE)
+            run = flow.run(case.start(mesh), latest, stationary=SHARE)
             seconds = time.process_time() - clock
             found = run.diagnostics
             steps[integrator] = run.steps + found["steps_redone"]
-            passed &= found["stationary"]
+            # explicit steps are counted until then at most
+            latest = float(run.times[-1])
+            passed &= found["stationary"] or integrator == "euler"
             print(
                 f"{name}, {integrator}: {run.steps} steps and {found['steps_redone']} taken again to"
                 f" t = {run.times[-1]:.4g}, F = {run.energy[-1]:.8f}, dissipation"
