@@ -64,6 +64,6 @@ def test_nothing_is_corrected_where_nothing_is_held():
     held = HeldMass(exact.functional.regularizer, mesh)
     assert held.faces.size > 0
     velocity = np.zeros((held.faces.size, 2))
-    held.add_to(velocity, exact.functional.linearize(exact.moment(0.0)), held.faces)
+    held.correct(velocity, exact.functional.linearize(exact.moment(0.0)), held.faces)
     # the one-sided velocity is taken 1e-6 of a cell away from the wall
     assert np.abs(velocity).max() < 1e-6

@@ -76,7 +76,7 @@ class PointwiseVelocity(FaceVelocity):
     def normal(self, variation: FirstVariation, faces: NDArray[np.int64]) -> Array:
         """Return v(x_f).n on the given faces."""
         velocity = variation.velocity(_rows(self._midpoints, faces))
-        self._held.add_to(velocity, variation, faces)
+        self._held.correct(velocity, variation, faces)
         self._values[faces] = np.einsum("ij,ij->i", velocity, velocity)
         return np.einsum("ij,ij->i", velocity, _rows(self.mesh.face_normals, faces))
 

@@ -18,6 +18,9 @@ class HeldMass:
     The velocity of minimal norm jumps at a kink of V and at a wall, where it loses the part that V or the
     wall holds back. In the cells there mass moves with the velocity on the kink or the wall: see
     :mod:`wassflow.mesh.layers`. Where nothing is held back, the difference is zero.
+
+    Where a kink holds mass, all of the velocity is taken on the kink: what the field varies across the layer
+    is that of points which the mass has left, and would stir mass for ever that ought to be at rest.
     """
 
     def __init__(self, V: regularizer.Regularizer, mesh: Any) -> None:
@@ -25,24 +28,31 @@ class HeldMass:
         walls, on_walls = wall_points(mesh)
         points[walls] = on_walls
         vertices = mesh.cell_vertices
-        for axis in _kinked_axes(V):
-            points[faces_in_layer(mesh, vertices[:, :, axis]), axis] = 0.0
+        kinked = np.zeros(len(points), dtype=bool)
+        self._axes = _kinked_axes(V)
+        for axis in self._axes:
+            within = faces_in_layer(mesh, vertices[:, :, axis])
+            points[within, axis] = 0.0
+            kinked |= within
         self.faces = np.flatnonzero(np.any(points != mesh.face_midpoints, axis=1))
         self._domain = mesh.domain
+        self._kinked = kinked[self.faces]
         beside = points + _ONE_SIDED * (mesh.face_midpoints - points)
         self._points, self._beside = (mesh.domain.wrap(at[self.faces]) for at in (points, beside))
         self._row = np.full(len(mesh.face_cells), -1, dtype=np.int64)
         self._row[self.faces] = np.arange(self.faces.size)
 
-    def add_to(self, velocity: Array, variation: FirstVariation, faces: Any) -> None:
-        """Add the difference to velocities at the midpoints of the given faces, in place."""
+    def correct(self, velocity: Array, variation: FirstVariation, faces: Any) -> None:
+        """Correct velocities at the midpoints of the given faces, in place."""
         row = self._row[faces]
         # what is not finite is told by who asked for the velocity
         held = np.flatnonzero((row >= 0) & np.isfinite(velocity).all(axis=1))
         if held.size:
             row = row[held]
-            velocity[held] += variation.velocity(self._points[row], self._domain)
-            velocity[held] -= variation.velocity(self._beside[row])
+            there = variation.velocity(self._points[row], self._domain)
+            velocity[held] += there - variation.velocity(self._beside[row])
+            absorbed = self._kinked[row] & np.all(there[:, self._axes] == 0.0, axis=1)
+            velocity[held[absorbed]] = there[absorbed]
 
 
 def _kinked_axes(V: regularizer.Regularizer) -> list[int]:
