@@ -260,7 +260,11 @@ def test_limit_of_two_cases_ends_in_one_picture_of_both(tmp_path):
 def test_refine_writes_orders(tmp_path):
     result = call("refine", "cosine-2d", "--cells", "4,8", "--times", "0.1", "--output", tmp_path)
     assert result.exit_code == 0, result.output
-    assert files(tmp_path) == [f"cosine-2d/mesh_refinement.{kind}" for kind in ("csv", "json", "png", "txt")]
+    assert files(tmp_path) == [
+        f"cosine-2d/mesh_refinement-{scheme}.{kind}"
+        for scheme in ("muscl", "upwind")
+        for kind in ("csv", "json", "png", "txt")
+    ]
     assert "order" in result.stdout
 
 
@@ -268,7 +272,7 @@ def test_quiet_prints_nothing(tmp_path):
     result = call("refine", "cosine-2d", "--cells", "4,8", "--times", "0.1", "--output", tmp_path, "--quiet")
     assert result.exit_code == 0
     assert result.stdout == result.stderr == ""
-    assert len(files(tmp_path)) == 4
+    assert len(files(tmp_path)) == 8
 
 
 def test_cases_are_listed_and_shown():

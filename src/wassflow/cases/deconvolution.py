@@ -24,7 +24,7 @@ def deconvolution_2d(
     strength: float = 0.1,
     scale: float = 0.25,
     spread: float = 0.4,
-    times: ArrayLike = (0.0, 0.4, 0.8, 2.0),
+    times: ArrayLike = (0.0, 0.1, 0.3, 2.0),
 ) -> Case:
     """Signed spikes on the circle seen through a Dirichlet kernel (d = 2).
 
@@ -46,7 +46,7 @@ def deconvolution_2d(
         domain=Box([-2.5, 0.0], [2.5, 2.0 * np.pi], periodic=(False, True)),
         initial=ProductStart((Profile(0.0, spread), Profile(np.pi, np.pi, "uniform"))),
         times=save_times(times),
-        cells=(56, 80),
+        cells=(80, 112),
         cell="triangle",
         coordinates=("$w$", r"$\theta$"),
     )

@@ -16,7 +16,7 @@ def sigmoid_3d(
     inputs: int = 48,
     strength: float = 0.02,
     scale: float = 10.0,
-    times: ArrayLike = (0.0, 1.0, 2.0, 4.0),
+    times: ArrayLike = (0.0, 0.5, 1.0, 2.0),
 ) -> Case:
     """Sigmoid neurons with one input and a bias, total variation of the weights (d = 3).
 
@@ -34,10 +34,10 @@ def sigmoid_3d(
     V = regularizer.AbsWeight(as_number("strength", strength, least=0.0))
     return Case(
         functional=Functional(features, loss, V),
-        domain=Box([-3.5, -4.0, -3.5], [5.0, 4.0, 3.5]),
+        domain=Box([-2.2, -3.2, -2.8], [4.2, 3.2, 2.8]),
         initial=ProductStart((Profile(0.0, 1.0), Profile(0.0, 2.0), Profile(0.0, 2.0))),
         times=save_times(times),
-        cells=(32, 24, 24),
+        cells=(32, 32, 28),
         cell="hexahedron",
         coordinates=("$w$", "$a$", "$b$"),
     )

@@ -79,6 +79,13 @@ CellType = Annotated[
 Times = Annotated[
     str | None, typer.Option(metavar="T,T,...", help="Times at which to compare. \\[default: the case's]")
 ]
+Scheme = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SCHEME",
+        help="Scheme of the density: muscl, second order, or upwind, first order. \\[default: muscl]",
+    ),
+]
 
 # More cells than these are too small to be seen.
 _MOST_LAGUERRE_CELLS = 200
@@ -117,6 +124,7 @@ def run(
     times: Times = None,
     cells: Cells = None,
     cell: CellType = None,
+    scheme: Scheme = None,
     param: Param = None,
     output: Output = Path("results"),
     quick: Quick = False,
@@ -133,6 +141,7 @@ def run(
     report = Report(output, quiet)
     problem = read_problem(case)
     typed = {"m": m, "method": method, "seed": seed, "times": times, "cells": cells, "cell": cell}
+    typed |= {"scheme": scheme}
     given = _options(problem, "run", typed, times=numbers, cells=cells_per_axis)
     chosen = _case(problem, param, given)
     if quick:
@@ -158,18 +167,19 @@ def limit(
         typer.Option(
             "--m",
             metavar="M,M,... | A:B",
-            help="Numbers of particles; 16:2048 doubles from 16. \\[default: 16:2048]",
+            help="Numbers of particles; 16:1024 doubles from 16. \\[default: 16:1024]",
         ),
     ] = None,
     seeds: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Random starts for every m (quantised starts need one). \\[default: 6]"
+            metavar="N", help="Random starts for every m (quantised starts need one). \\[default: 5]"
         ),
     ] = None,
     times: Times = None,
     cells: Cells = None,
     cell: CellType = None,
+    scheme: Scheme = None,
     method: Annotated[
         str | None,
         typer.Option(
@@ -199,7 +209,7 @@ def limit(
     if len(set(labels)) < len(labels):
         raise ValueError(f"CASE must be different cases, found {', '.join(labels)}")
     typed = {"m": m, "seeds": seeds, "method": method, "times": times}
-    typed |= {"cells": cells, "cell": cell, "workers": workers}
+    typed |= {"cells": cells, "cell": cell, "scheme": scheme, "workers": workers}
     plans = []
     for problem in problems:
         given = _options(
@@ -249,6 +259,10 @@ def refine(
             metavar="WHAT", help="Errors against: exact or finest mesh. \\[default: exact where known]"
         ),
     ] = None,
+    scheme: Annotated[
+        str | None,
+        typer.Option(metavar="SCHEME", help="upwind, muscl, or both, one after the other. \\[default: both]"),
+    ] = None,
     velocity: Annotated[
         str | None,
         typer.Option(metavar="KIND", help="Face velocities: pointwise or potential. \\[default: pointwise]"),
@@ -261,14 +275,14 @@ def refine(
     """Refine the mesh and measure the order of the density flow.
 
     Errors against the exact solution, or the finest mesh, on meshes of halved
-    width, with the observed orders.
+    width, with the observed orders, for every scheme.
 
     Example:  wassflow refine cosine-2d --levels 4
     """
     report = Report(output, quiet)
     problem = read_problem(case)
     typed = {"levels": levels, "cells": cells, "cell": cell}
-    typed |= {"times": times, "reference": reference, "velocity": velocity}
+    typed |= {"times": times, "reference": reference, "scheme": scheme, "velocity": velocity}
     given = _options(problem, "refine", typed, cells=integers, times=numbers)
     if "cells" in given and "levels" in given:
         raise ValueError("--levels and --cells must not both be given: each says which meshes to use")
@@ -280,9 +294,12 @@ def refine(
     report.announce(f"{problem.label}: density flow on refined meshes ...")
     from wassflow import plot, study
 
-    result = study.mesh_refinement(chosen, progress=not quiet, **given)
-    report.tables(result, problem.label, "mesh_refinement")
-    report.picture(plot.mesh_refinement(result), problem.label, "mesh_refinement.png")
+    schemes = given.pop("scheme", "both")
+    for name in ("upwind", "muscl") if schemes == "both" else (schemes,):
+        result = study.mesh_refinement(chosen, progress=not quiet, scheme=name, **given)
+        report.show(f"scheme {name}")
+        report.tables(result, problem.label, f"mesh_refinement-{name}")
+        report.picture(plot.mesh_refinement(result), problem.label, f"mesh_refinement-{name}.png")
     report.close()
 
 

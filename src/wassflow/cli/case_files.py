@@ -28,9 +28,9 @@ from wassflow.errors import WassflowError
 
 # Options that a file may set for each command; the same as the command's own, apart from where results go.
 OPTIONS = {
-    "run": ("m", "method", "seed", "times", "cells", "cell"),
-    "limit": ("m", "seeds", "method", "times", "cells", "cell", "workers"),
-    "refine": ("levels", "cells", "cell", "times", "reference", "velocity"),
+    "run": ("m", "method", "seed", "times", "cells", "cell", "scheme"),
+    "limit": ("m", "seeds", "method", "times", "cells", "cell", "scheme", "workers"),
+    "refine": ("levels", "cells", "cell", "times", "reference", "scheme", "velocity"),
 }
 _TABLES = ("parameters", *OPTIONS)
 

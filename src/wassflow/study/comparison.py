@@ -15,14 +15,7 @@ from wassflow.errors import WassflowError
 from wassflow.flow import Trajectory
 from wassflow.measure import ParticleCloud
 from wassflow.study import tables
-from wassflow.study.runs import (
-    DEFAULT_SCHEME,
-    at_time,
-    comparison_times,
-    mesh_name,
-    resolution_of,
-    scheme_options,
-)
+from wassflow.study.runs import DEFAULT_SCHEME, at_time, comparison_times, mesh_name, resolution_of
 from wassflow.study.stability import StabilityBound, stability_bound
 from wassflow.study.tables import number, range_text, text_table, wrapped
 from wassflow.transport import Bracket, wasserstein2
@@ -177,7 +170,7 @@ def run(
     mesh = case.mesh(resolution, case.cell, comm=MPI.COMM_SELF)
     start = case.start(mesh)
     cloud = ParticleCloud.sample(start, m, method=method, seed=as_integer("seed", seed, least=0))
-    density_flow = case.density_flow(mesh, **scheme_options(scheme))
+    density_flow = case.density_flow(mesh, scheme=scheme)
     density = density_flow.run(start, compared[-1], save=list(compared), progress=progress)
     particles = case.particle_flow().run(cloud, compared[-1], save=list(compared), progress=progress)
     brackets = {t: wasserstein2(particles.at(t), density.at(t), domain=case.domain) for t in compared}

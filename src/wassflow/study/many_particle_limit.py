@@ -29,14 +29,7 @@ from wassflow.study.laws import FittedLaw, expected_law
 from wassflow.study.limit_table import limit_table
 from wassflow.study.progress import TaskProgress
 from wassflow.study.rates import RateFit, fit_rate, root_mean_square
-from wassflow.study.runs import (
-    DEFAULT_SCHEME,
-    at_time,
-    comparison_times,
-    mesh_name,
-    resolution_of,
-    scheme_options,
-)
+from wassflow.study.runs import DEFAULT_SCHEME, at_time, comparison_times, mesh_name, resolution_of
 from wassflow.study.workers import run_tasks
 from wassflow.transport import Bracket, wasserstein2
 
@@ -524,7 +517,7 @@ def _density_flow(
     mesh = case.mesh(cells, case.cell, comm=MPI.COMM_SELF)
     start = case.start(mesh)
     if times[-1] > 0.0:
-        flow = case.density_flow(mesh, **scheme_options(scheme))
+        flow = case.density_flow(mesh, scheme=scheme)
         return flow.run(start, times[-1], save=list(times), progress=progress)
     functional = case.functional
     velocity = functional.velocity(start, start.quadrature()[0], domain=case.domain)

@@ -6,24 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wassflow.arguments import as_integer, one_of
+from wassflow.arguments import as_integer
 from wassflow.cases import Case
 from wassflow.flow import Trajectory
 
 Array = NDArray[np.float64]
 
-# The density schemes of the studies, each with the integrator of its order. The second is the one to compare
-# particles with: the PDE's own error hides theirs.
-SCHEMES = {
-    "upwind": {"scheme": "upwind", "integrator": "euler"},
-    "muscl": {"scheme": "muscl", "integrator": "ssprk2"},
-}
+# Of second order: with first-order upwind, the PDE's own error hides that of a few hundred particles.
 DEFAULT_SCHEME = "muscl"
-
-
-def scheme_options(scheme: str) -> dict[str, str]:
-    """The arguments of the density flow for the scheme of a study."""
-    return SCHEMES[one_of("scheme", scheme, SCHEMES)]
 
 
 def comparison_times(case: Case, times: Sequence[float] | None) -> tuple[float, ...]:
