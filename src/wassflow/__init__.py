@@ -1,7 +1,8 @@
 """wassflow: the many-particle limit of Wasserstein gradient flows, seen and measured.
 
-For F(mu) = R(int Phi dmu) + int V dmu on measures over a convex domain (Chizat and Bach, 2018), the gradient flow is
-solved as a density, by upwind finite volumes, and as particles; W2 between the two is bracketed by certified bounds.
+For F(mu) = R(int Phi dmu) + int V dmu on measures over a convex domain (Chizat and Bach, 2018), the gradient
+flow is solved as a density, by upwind finite volumes, and as particles; W2 between the two is bracketed by
+certified bounds.
 
     >>> import wassflow as wf
     >>> case = wf.cases.get("cosine-2d")
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from wassflow.measure import MeshDensity, ParticleCloud, sphere_projection
     from wassflow.transport import Bracket, sinkhorn_divergence, sliced_wasserstein2, wasserstein2
 
-# Where each public name lives. Names are looked up on first use, so that `import wassflow` costs nothing and the
-# command line answers `--help` at once: dolfinx, numba and matplotlib take seconds to load.
+# Where each public name lives. Names are looked up on first use, so that `import wassflow` costs nothing and
+# the command line answers `--help` at once: dolfinx, numba and matplotlib take seconds to load.
 _HOMES = {
     "cases": "wassflow.cases",
     "reference": "wassflow.cases",

@@ -50,7 +50,12 @@ def as_weights(name: str, value: ArrayLike, size: int | None = None) -> Array:
 
 
 def as_number(
-    name: str, value: Any, *, above: float | None = None, least: float | None = None, most: float | None = None
+    name: str,
+    value: Any,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    most: float | None = None,
 ) -> float:
     """Return a finite float with ``value > above``, ``value >= least`` and ``value <= most``."""
     bounds = {"above": above, "at least": least, "at most": most}
@@ -73,7 +78,11 @@ def as_number(
 def as_integer(name: str, value: Any, *, least: int | None = None) -> int:
     """Return an integer with ``value >= least``."""
     allowed = "an integer" + ("" if least is None else f", at least {least}")
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or (least is not None and value < least):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | np.integer)
+        or (least is not None and value < least)
+    ):
         raise ValueError(f"{name} must be {allowed}, found {value!r}")
     return int(value)
 

@@ -349,7 +349,7 @@ def many_particle_limit(
         for name in methods
         for seed in (seeds[:1] if name == "quantized" else seeds)
     ]
-    tasks = [*floor_tasks, *particle_tasks]
+    tasks: list[_FloorTask | _ParticleTask] = [*floor_tasks, *particle_tasks]
     with TaskProgress(f"{case.name}: particles and W2", len(tasks), enabled=progress) as bar:
         results = run_tasks(_prepare, (setting,), _work, tasks, workers, lambda task: bar.advance())
     floors = dict(zip(compared, results[: len(floor_tasks)], strict=True))
