@@ -16,7 +16,6 @@ from wassflow.laguerre.geometry import Array
 from wassflow.laguerre.linear import solve_laplacian
 from wassflow.laguerre.source import Source
 
-
 #: this many damped steps in a row of at most this length are no progress: some cell hardly meets the source
 SHORT_STEP, MOST_SHORT_STEPS = 1.0 / 32.0, 8
 
