@@ -16,9 +16,6 @@ from wassflow.laguerre.geometry import Array
 from wassflow.laguerre.linear import solve_laplacian
 from wassflow.laguerre.source import Source
 
-#: this many damped steps in a row of at most this length are no progress: some cell hardly meets the source
-SHORT_STEP, MOST_SHORT_STEPS = 1.0 / 32.0, 8
-
 
 @dataclass
 class Deadline:
@@ -73,7 +70,6 @@ def solve_newton(
         cells = measure_cells(source, seeds, psi)
     floor = 0.5 * min(least_ratio(cells, weights), 1.0)
     step = 1.0
-    short = 0
     state = NewtonState(psi, cells, None, 0, False)
     for iteration in range(longest):
         residual = weights - cells.mass
@@ -82,7 +78,7 @@ def solve_newton(
         state = NewtonState(psi, cells, direction, iteration, False)
         if done(state):
             return NewtonState(psi, cells, direction, iteration, True)
-        if deadline.passed or size == 0.0 or floor <= 0.0 or short >= MOST_SHORT_STEPS:
+        if deadline.passed or size == 0.0 or floor <= 0.0:
             return state
         step = min(1.0, 4.0 * step)
         while True:
@@ -94,7 +90,6 @@ def solve_newton(
                 and np.linalg.norm(weights - trial_cells.mass) <= (1.0 - 0.5 * step) * size
             ):
                 psi, cells = trial, trial_cells
-                short = short + 1 if step <= SHORT_STEP else 0
                 break
             step *= 0.5
             if step < 2.0**-30 or deadline.passed:
