@@ -37,7 +37,7 @@ def sigmoid_3d(
         domain=Box([-2.2, -3.2, -2.8], [4.2, 3.2, 2.8]),
         initial=ProductStart((Profile(0.0, 1.0), Profile(0.0, 2.0), Profile(0.0, 2.0))),
         times=save_times(times),
-        cells=(32, 32, 28),
+        cells=(28, 28, 24),
         cell="hexahedron",
         coordinates=("$w$", "$a$", "$b$"),
     )
