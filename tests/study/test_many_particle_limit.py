@@ -16,7 +16,9 @@ CASE = wf.cases.get("cosine-2d")
 
 @pytest.fixture(scope="module")
 def limit():
-    return many_particle_limit(CASE, [16, 64, 256], 6, [0.0, 0.75], ("iid", "quantized"), cells=24)
+    return many_particle_limit(
+        CASE, [16, 64, 256], 6, [0.0, 0.75], ("iid", "quantized"), cells=24, scheme="upwind"
+    )
 
 
 @pytest.mark.parametrize("time", [0.0, 0.75])
@@ -108,7 +110,7 @@ def test_the_table_says_what_it_must(limit):
 
 
 def test_points_at_the_floor_carry_a_mark():
-    limit = many_particle_limit(CASE, [16, 512], 2, [1.5], "quantized", cells=6)
+    limit = many_particle_limit(CASE, [16, 512], 2, [1.5], "quantized", cells=6, scheme="upwind")
     fit = limit.fits["quantized", 1.5]
     assert 512 in fit.left_out
     assert "*" in limit.table()

@@ -24,7 +24,7 @@ def deconvolution_2d(
     strength: float = 0.1,
     scale: float = 0.25,
     spread: float = 0.4,
-    times: ArrayLike = (0.0, 0.1, 2.0),
+    times: ArrayLike = (0.0, 0.05, 0.1, 2.0),
 ) -> Case:
     """Signed spikes on the circle seen through a Dirichlet kernel (d = 2).
 

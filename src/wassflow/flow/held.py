@@ -10,6 +10,8 @@ from wassflow.mesh.layers import faces_in_layer, wall_points
 
 # how near the one-sided velocity at a kink is taken, relative to the distance of the face
 _ONE_SIDED = 1e-6
+# speed along a kink, relative to that beside it, below which rounding is all there is
+_AT_REST = 1e-12
 
 
 class HeldMass:
@@ -19,8 +21,9 @@ class HeldMass:
     wall holds back. In the cells there mass moves with the velocity on the kink or the wall: see
     :mod:`wassflow.mesh.layers`. Where nothing is held back, the difference is zero.
 
-    Where a kink holds mass, all of the velocity is taken on the kink: what the field varies across the layer
-    is that of points which the mass has left, and would stir mass for ever that ought to be at rest.
+    Where a kink holds mass that slides, all of the velocity is taken on the kink: what the field varies
+    across the layer is that of points which the mass has left, and would stir it. Where nothing slides,
+    nothing is corrected: the mass gathers in the cells that touch the kink, and comes to rest there.
     """
 
     def __init__(self, V: regularizer.Regularizer, mesh: Any) -> None:
@@ -50,9 +53,11 @@ class HeldMass:
         if held.size:
             row = row[held]
             there = variation.velocity(self._points[row], self._domain)
-            velocity[held] += there - variation.velocity(self._beside[row])
+            beside = variation.velocity(self._beside[row])
             absorbed = self._kinked[row] & np.all(there[:, self._axes] == 0.0, axis=1)
-            velocity[held[absorbed]] = there[absorbed]
+            slides = np.linalg.norm(there, axis=1) > _AT_REST * np.linalg.norm(beside, axis=1)
+            velocity[held[~absorbed]] += (there - beside)[~absorbed]
+            velocity[held[absorbed & slides]] = there[absorbed & slides]
 
 
 def _kinked_axes(V: regularizer.Regularizer) -> list[int]:

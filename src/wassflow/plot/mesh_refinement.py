@@ -102,7 +102,8 @@ def errors(ax: Axes, result: Any, time: float) -> None:
     if shown:
         every = np.concatenate(shown)
         low, high = float(every.min()), float(every.max())
-        _slopes(ax, h, low)
+        fitted = [result.order.get((time, quantity), np.nan) for quantity in ("l1_error", "w2")]
+        _slopes(ax, h, low, second=np.nanmax([*fitted, 0.0]) > 1.5)
         room = 0.22
         ax.set_ylim(low / 2.6, high * (high / low * 2.6) ** (room / (1.0 - room)))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.3g}"))
@@ -118,12 +119,13 @@ def errors(ax: Axes, result: Any, time: float) -> None:
     ax.legend(loc="upper left", ncols=2, columnspacing=1.0, borderaxespad=0.0, fontsize=9)
 
 
-def _slopes(ax: Axes, h: Array, low: float) -> None:
-    """Draw what orders 1 and 1/2 look like, under the data."""
+def _slopes(ax: Axes, h: Array, low: float, second: bool) -> None:
+    """Draw what orders 1 and 1/2 look like, or 2 and 1 for second-order data, under the data."""
     if len(h) < 2:
         return
     ends = np.array([h.min(), h.max()])
-    for order, text in ((1.0, "$h$"), (0.5, "$h^{1/2}$")):
+    references = ((2.0, "$h^2$"), (1.0, "$h$")) if second else ((1.0, "$h$"), (0.5, "$h^{1/2}$"))
+    for order, text in references:
         line = low / 1.8 * (ends / ends[0]) ** order
         ax.plot(ends, line, color=QUIET, linewidth=1.0, linestyle=":", zorder=1)
         ax.annotate(

@@ -113,8 +113,8 @@ def _notes(limit: "ManyParticleLimit") -> str:
         f"({len(limit.seeds)} per m); for a single seed (quantised starts) Student's t from the residuals, "
         "which measures how straight the ladder is.",
         "Floor: W2 between the densities on this mesh and on the one coarsened by two, which estimates the "
-        "PDE's own error (first order). The particles' error below it cannot be seen: a finer mesh would be "
-        "needed.",
+        "PDE's own error: about that of the mesh for a first-order scheme, an estimate from above for a "
+        "second-order one. The particles' error below it cannot be seen: a finer mesh would be needed.",
     ]
     if any(fit.left_out for fit in fits):
         notes.append(f"*: below {FLOOR_FACTOR:g} times the floor, left out of the fit.")

@@ -116,9 +116,10 @@ class MeshRefinement:
         parts.append(
             wrapped(
                 "order: log ratio of the errors of two meshes over the log ratio of their sizes; in the last "
-                "line least squares over all meshes. Theory: 1 for smooth densities, 3/4 in W2 where the "
-                "density jumps, 1/2 for atoms (at least 1/2: Delarue, Lagoutiere and Vauchelet, IMA J. "
-                "Numer. Anal. 37 (2017) 1435)."
+                "line least squares over all meshes. Theory, first-order upwind: 1 for smooth densities, 3/4 "
+                "in W2 where the density jumps, 1/2 for atoms (at least 1/2: Delarue, Lagoutiere and "
+                "Vauchelet, IMA J. Numer. Anal. 37 (2017) 1435). Second-order schemes: 2 for smooth "
+                "densities."
             )
         )
         return "\n\n".join(parts)
