@@ -23,6 +23,7 @@ from wassflow.cases import Case
 from wassflow.errors import WassflowError
 from wassflow.flow import Trajectory
 from wassflow.measure import MeshDensity, ParticleCloud
+from wassflow.mesh import Mesh
 from wassflow.study import tables
 from wassflow.study.densities import density_distance
 from wassflow.study.laws import FittedLaw, expected_law
@@ -419,8 +420,7 @@ def _prepare(setting: _Setting) -> _Prepared:
             f"processes: its energy at the start is {setting.start_energy:.12g} here and {energy:.12g} "
             "there; use workers=1"
         )
-    order = mesh.original_cell_index[: mesh.num_owned]
-    densities = [MeshDensity(mesh, masses[order]) for masses in setting.masses]
+    densities = [_from_input_order(mesh, masses) for masses in setting.masses]
     return _Prepared(setting, case, densities, start)
 
 
@@ -433,8 +433,7 @@ def _floor(prepared: _Prepared, task: _FloorTask) -> Bracket:
     setting, case = prepared.setting, prepared.case
     index = setting.times.index(task.time)
     mesh = case.mesh(setting.coarse_cells, setting.cell, comm=MPI.COMM_SELF)
-    order = mesh.original_cell_index[: mesh.num_owned]
-    coarse = MeshDensity(mesh, setting.coarse_masses[index][order])
+    coarse = _from_input_order(mesh, setting.coarse_masses[index])
     return density_distance(prepared.densities[index], coarse, case.domain, width=0.5)
 
 
@@ -534,6 +533,11 @@ def _density_flow(
 def _in_input_order(density: MeshDensity) -> Array:
     """Masses by input cell number, the only numbering that the meshes of two processes share by contract."""
     return density.mesh.gather(density.masses)
+
+
+def _from_input_order(mesh: Mesh, masses: Array) -> MeshDensity:
+    """The density with these masses by input cell number."""
+    return MeshDensity(mesh, masses[mesh.original_cell_index[: mesh.num_owned]])
 
 
 def _portable(case: Case) -> Case | _Recipe:
