@@ -9,7 +9,7 @@ import pytest
 
 import wassflow as wf
 from wassflow.study import many_particle_limit
-from wassflow.study.criteria import limit_criteria
+from wassflow.study.limit_criteria import limit_criteria
 
 CASE = wf.cases.get("cosine-2d")
 

@@ -1,4 +1,4 @@
-"""The command line: ``wassflow run | limit | refine | cases | mesh``."""
+"""The command line: ``wassflow run | limit | refine | validate | cases | mesh``."""
 
 import os
 

@@ -1,6 +1,5 @@
 """The commands. Everything heavy is imported inside them, so that help appears at once."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,8 @@ from wassflow import __version__
 from wassflow.arguments import one_of
 from wassflow.cli.case_files import Problem, read_problem
 from wassflow.cli.report import Report, reports_errors
+from wassflow.cli.statements import STATEMENTS, statement
+from wassflow.cli.validation import cores, validate
 from wassflow.cli.values import case_parameters, cells_per_axis, integers, numbers
 
 app = typer.Typer(
@@ -224,7 +225,7 @@ def limit(
     for problem, chosen, given in plans:
         if quick:
             given = {"ms": [16, 32, 64, 128], "seeds": 2, "cells": _cells(chosen, 2), **given}
-        given = {"workers": _cores(), **given}
+        given = {"workers": cores(), **given}
         report.announce(f"{problem.label}: density flow, then particles on {given['workers']} processes ...")
         result = study.many_particle_limit(chosen, progress=not quiet, **given)
         report.tables(result, problem.label, "many_particle_limit")
@@ -301,6 +302,46 @@ def refine(
         report.tables(result, problem.label, f"mesh_refinement-{name}")
         report.picture(plot.mesh_refinement(result), problem.label, f"mesh_refinement-{name}.png")
     report.close()
+
+
+@app.command("validate")
+@reports_errors
+def run_statements(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Statements. \\[default: all]", show_default=False),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Processes that share the work. \\[default: one per core]")
+    ] = None,
+    listed: Annotated[
+        bool, typer.Option("--list", metavar="", help="List the statements; run nothing.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", metavar="", help="Forget the finished runs of interrupted studies.")
+    ] = False,
+    output: Output = Path("results/validation"),
+    quick: Quick = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show the statements of the paper, one by one, by numbers that can be believed.
+
+    For every statement: a study with its table, criteria that pass or fail, a
+    picture. Ends with one line per statement; the exit code is 1 if one fails.
+    An interrupted study goes on where it stopped.
+
+    Example:  wassflow validate --quick
+    """
+    chosen = [statement(name) for name in names] if names else list(STATEMENTS)
+    if listed:
+        for entry in chosen:
+            typer.echo(f"{entry.name}  ({entry.source})\n  {entry.claim}")
+        return
+    report = Report(output, quiet)
+    rows = validate(chosen, report, quick, cores() if workers is None else workers, fresh)
+    report.close()
+    if not all(row.holds for row in rows):
+        raise typer.Exit(1)
 
 
 @app.command("cases")
@@ -512,7 +553,3 @@ def _transport(result: Any) -> Any:
 def _cells(case: Any, divisor: int) -> tuple[int, ...]:
     """Return the number of cells along each axis of a mesh coarser than the case's own."""
     return tuple(max(2, n // divisor) for n in case.cells)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))

@@ -56,22 +56,26 @@ class Report:
         if not self.quiet:
             typer.echo(text)
 
-    def tables(self, result: Any, folder: str, name: str) -> None:
-        """Print the table of a study and write it as text, CSV and JSON into ``output/folder/name.*``."""
+    def tables(self, result: Any, folder: str, name: str, verdict: str = "") -> None:
+        """Print the table of a study and write it as text, CSV and JSON into ``output/folder/name.*``.
+
+        A verdict is printed and written under the table.
+        """
         from wassflow.study.tables import write_whole
 
-        text = result.table()
+        text = "\n\n".join(part for part in (result.table(), verdict) if part)
         self.show("\n" + text)
         place = self.output / folder / name
         self.files.append(Path(write_whole(place.with_suffix(".txt"), text + "\n")))
         self.files.append(Path(result.write_csv(place.with_suffix(".csv"))))
         self.files.append(Path(result.write_json(place.with_suffix(".json"))))
 
-    def picture(self, figure: Any, *parts: str) -> None:
-        """Write a figure to ``output/parts``."""
+    def picture(self, figure: Any, *parts: str) -> Path:
+        """Write a figure to ``output/parts``, and return where that is."""
         from wassflow.plot import save_figure
 
         self.files.append(save_figure(figure, self.output.joinpath(*parts)))
+        return self.files[-1]
 
     def close(self) -> None:
         """List the files written, the pictures last: they are what one wants to open."""

@@ -8,7 +8,7 @@ from wassflow.plot.convergence import convergence
 from wassflow.plot.density import colour_scale, density, marginal, particles
 from wassflow.plot.files import save_figure
 from wassflow.plot.laguerre import laguerre_cells, transport
-from wassflow.plot.many_particle_limit import many_particle_limit
+from wassflow.plot.many_particle_limit import many_particle_limit, many_particle_limits
 from wassflow.plot.mesh_refinement import errors, mesh_refinement
 from wassflow.plot.meshes import mesh, mesh_cells
 from wassflow.plot.style import new_figure, style
@@ -23,6 +23,7 @@ __all__ = [
     "errors",
     "laguerre_cells",
     "many_particle_limit",
+    "many_particle_limits",
     "marginal",
     "mesh",
     "mesh_cells",

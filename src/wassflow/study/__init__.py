@@ -3,6 +3,7 @@
 from wassflow.study.atoms import SingularPart, singular_part
 from wassflow.study.comparison import Comparison, run
 from wassflow.study.many_particle_limit import ManyParticleLimit, many_particle_limit
+from wassflow.study.many_particle_limits import ManyParticleLimits, many_particle_limits
 from wassflow.study.mesh_refinement import MeshRefinement, mesh_refinement
 from wassflow.study.rates import RateFit, fit_rate, observed_orders
 from wassflow.study.stability import StabilityBound, stability_bound
@@ -10,12 +11,14 @@ from wassflow.study.stability import StabilityBound, stability_bound
 __all__ = [
     "Comparison",
     "ManyParticleLimit",
+    "ManyParticleLimits",
     "MeshRefinement",
     "RateFit",
     "SingularPart",
     "StabilityBound",
     "fit_rate",
     "many_particle_limit",
+    "many_particle_limits",
     "mesh_refinement",
     "observed_orders",
     "run",

@@ -25,8 +25,11 @@ from wassflow.flow import Trajectory
 from wassflow.measure import MeshDensity, ParticleCloud
 from wassflow.mesh import Mesh
 from wassflow.study import tables
+from wassflow.study.criteria import Criterion
 from wassflow.study.densities import density_distance
 from wassflow.study.laws import FittedLaw, expected_law
+from wassflow.study.ledger import open_ledger
+from wassflow.study.limit_criteria import limit_criteria
 from wassflow.study.limit_table import limit_table
 from wassflow.study.progress import TaskProgress
 from wassflow.study.rates import RateFit, fit_rate, root_mean_square
@@ -43,6 +46,9 @@ OBSERVABLES = ("moment", "energy", "coupled")
 # particles.
 DEFAULT_LADDER = (16, 32, 64, 128, 256, 512, 1024)
 DEFAULT_SEEDS = 5
+
+# Significant digits to which energies of one and the same density flow agree on one machine.
+_SAME_ENERGY = 9
 
 # Pictures show one cloud per kind of start, with about this many particles: enough to see the density, few
 # enough to see the particles.
@@ -161,12 +167,20 @@ class ManyParticleLimit:
         """Plain text: W2 per time and m, the fitted rates, and theory's expectations."""
         return limit_table(self)
 
+    def criteria(self) -> list[Criterion]:
+        """What must hold: :func:`wassflow.study.limit_criteria.limit_criteria`."""
+        return limit_criteria(self)
+
     def write_csv(self, path: str | os.PathLike[str]) -> Path:
         """Write the records, one line per run and time."""
         return tables.write_csv(path, [{"case": self.case.name, **r} for r in self.records])
 
     def write_json(self, path: str | os.PathLike[str]) -> Path:
         """Write records, floors, fits and laws."""
+        return tables.write_json(path, self.data())
+
+    def data(self) -> Record:
+        """Records, floors, fits and laws in plain data."""
         fits = [
             {"method": method, "time": time, "quantity": "W2", **vars(fit)}
             for (method, time), fit in self.fits.items()
@@ -191,7 +205,7 @@ class ManyParticleLimit:
             {"time": t, "lower": floor.lower, "upper": floor.upper, "value": floor.value}
             for t, floor in self.floors.items()
         ]
-        data = {
+        return {
             "case": self.case.name,
             "dim": self.dim,
             "mesh": self.mesh_name,
@@ -205,7 +219,6 @@ class ManyParticleLimit:
             "rows": self.rows(),
             "records": self.records,
         }
-        return tables.write_json(path, data)
 
 
 @dataclass(frozen=True)
@@ -222,7 +235,6 @@ class _ParticleTask:
     method: str
     m: int
     seed: int
-    keep: bool
 
 
 @dataclass(frozen=True)
@@ -267,6 +279,7 @@ def many_particle_limit(
     scheme: str = DEFAULT_SCHEME,
     workers: int | None = None,
     progress: bool = False,
+    ledger: str | os.PathLike[str] | None = None,
 ) -> ManyParticleLimit:
     """Measure how m particles approach the density that solves the PDE.
 
@@ -288,10 +301,13 @@ def many_particle_limit(
         workers: processes over which the runs are spread; default 1, which needs no ``__main__`` guard. The
             results do not depend on it.
         progress: show progress bars on stderr when it is a terminal.
+        ledger: a file in which finished runs stay, so that an interrupted study goes on where it stopped, and
+            so that a longer ladder or more seeds only cost the new runs; see :mod:`wassflow.study.ledger`.
 
     Raises:
         ValueError: an argument is out of range.
-        WassflowError: called under ``mpiexec``; the study spreads over processes itself.
+        WassflowError: called under ``mpiexec``; the study spreads over processes itself. The ledger holds
+            runs of other settings.
 
     Source: Chizat and Bach (2018), Theorem 2.6 (convergence); rates and their sources in
         :mod:`wassflow.study.laws`.
@@ -329,7 +345,8 @@ def many_particle_limit(
         observable_floors[t, "energy"] = abs(energy - coarse_energy)
         observable_floors[t, "moment"] = float(np.linalg.norm(moment - coarse_moment))
 
-    start_energy = float(case.functional.value(case.start(density.at(compared[0]).mesh)))
+    start = case.start(density.at(compared[0]).mesh)
+    start_energy = float(case.functional.value(start))
     setting = _Setting(
         case if workers == 1 else _portable(case),
         resolution,
@@ -345,19 +362,33 @@ def many_particle_limit(
     example = max((m for m in ladder if m <= _EXAMPLE_SIZE), default=ladder[0])
     floor_tasks = [_FloorTask(t) for t in compared]
     particle_tasks = [
-        _ParticleTask(name, m, seed, keep=m == example and seed == seeds[0])
+        _ParticleTask(name, m, seed)
         for m in reversed(ladder)  # the longest first
         for name in methods
         for seed in (seeds[:1] if name == "quantized" else seeds)
     ]
     tasks: list[_FloorTask | _ParticleTask] = [*floor_tasks, *particle_tasks]
-    with TaskProgress(f"{case.name}: particles and W2", len(tasks), enabled=progress) as bar:
-        results = run_tasks(_prepare, (setting,), _work, tasks, workers, lambda task: bar.advance())
-    floors = dict(zip(compared, results[: len(floor_tasks)], strict=True))
+    common = {
+        "parameters": case.parameters,
+        "cells": resolution,
+        "cell": case.cell,
+        "scheme": scheme,
+        "times": compared,
+        # what tells apart two cases of a user that have the same name
+        "energies": [tables.number(energy, _SAME_ENERGY) for energy in setting.energies],
+    }
+    with (
+        open_ledger(ledger, f"many_particle_limit of {case.name}", common) as book,
+        TaskProgress(f"{case.name}: particles and W2", len(tasks), enabled=progress) as bar,
+    ):
+        results = run_tasks(
+            _prepare, (setting,), _work, tasks, workers, lambda task: bar.advance(), ledger=book
+        )
+    floors = {t: Bracket(**floor) for t, floor in zip(compared, results[: len(floor_tasks)], strict=True)}
     runs = results[len(floor_tasks) :]
 
     records = sorted(
-        (record for task_records, _ in runs for record in task_records),
+        (record for task_records in runs for record in task_records),
         key=lambda r: (methods.index(r["method"]), r["time"], r["m"], seeds.index(r["seed"])),
     )
     mesh = density.at(compared[0]).mesh
@@ -375,9 +406,9 @@ def many_particle_limit(
         density=density,
         coarse=coarse,
         clouds={
-            task.method: kept
-            for task, (_, kept) in zip(particle_tasks, runs, strict=True)
-            if kept is not None
+            name: _particles(case, start, _ParticleTask(name, example, seeds[0]), compared)[1]
+            for name in methods
+            if compared[-1] > 0.0
         },
     )
     _fit(limit)
@@ -428,30 +459,36 @@ def _work(prepared: _Prepared, task: _FloorTask | _ParticleTask) -> Any:
     return _floor(prepared, task) if isinstance(task, _FloorTask) else _measure(prepared, task)
 
 
-def _floor(prepared: _Prepared, task: _FloorTask) -> Bracket:
-    """W2 between the densities on the mesh and on the coarser one, at one time."""
+def _floor(prepared: _Prepared, task: _FloorTask) -> Record:
+    """The bracket of W2 between the densities on the mesh and on the coarser one, at one time."""
     setting, case = prepared.setting, prepared.case
     index = setting.times.index(task.time)
     mesh = case.mesh(setting.coarse_cells, setting.cell, comm=MPI.COMM_SELF)
     coarse = _from_input_order(mesh, setting.coarse_masses[index])
-    return density_distance(prepared.densities[index], coarse, case.domain, width=0.5)
+    floor = density_distance(prepared.densities[index], coarse, case.domain, width=0.5)
+    return {key: getattr(floor, key) for key in ("lower", "upper", "method", "value", "rounding")}
 
 
-def _measure(prepared: _Prepared, task: _ParticleTask) -> tuple[list[Record], Trajectory | None]:
+def _particles(
+    case: Case, start: MeshDensity, task: _ParticleTask, times: tuple[float, ...]
+) -> tuple[ParticleCloud, Trajectory]:
+    """Place the particles and let them flow; a trajectory of their start alone when the only time is 0."""
+    seed = sampling_seed(task.seed, task.m)
+    cloud = ParticleCloud.sample(start, task.m, method=task.method, seed=seed)
+    if times[-1] > 0.0:
+        return cloud, case.particle_flow().run(cloud, times[-1], save=list(times))
+    return cloud, _at_rest(case, cloud)
+
+
+def _measure(prepared: _Prepared, task: _ParticleTask) -> list[Record]:
     """One particle flow, compared with the density at every time."""
     setting, case = prepared.setting, prepared.case
-    seed = sampling_seed(task.seed, task.m)
-    cloud = ParticleCloud.sample(prepared.start, task.m, method=task.method, seed=seed)
-    flow = (
-        case.particle_flow().run(cloud, max(setting.times), save=list(setting.times))
-        if max(setting.times)
-        else None
-    )
+    cloud, flow = _particles(case, prepared.start, task, setting.times)
     records = []
     for t, density, pde_moment, pde_energy in zip(
         setting.times, prepared.densities, setting.moments, setting.energies, strict=True
     ):
-        particles = cloud if flow is None else flow.at(t)
+        particles = flow.at(t)
         distance = wasserstein2(particles, density, domain=case.domain)
         moment = case.functional.moment(particles)
         energy = float(case.functional.value(particles))
@@ -471,7 +508,7 @@ def _measure(prepared: _Prepared, task: _ParticleTask) -> tuple[list[Record], Tr
                 "coupled": _coupled_error(case, cloud, particles, t),
             }
         )
-    return records, flow if task.keep else None
+    return records
 
 
 def sampling_seed(seed: int, m: int) -> int:
@@ -518,12 +555,18 @@ def _density_flow(
     if times[-1] > 0.0:
         flow = case.density_flow(mesh, scheme=scheme)
         return flow.run(start, times[-1], save=list(times), progress=progress)
+    return _at_rest(case, start)
+
+
+def _at_rest(case: Case, start: MeshDensity | ParticleCloud) -> Trajectory:
+    """The trajectory of one point, time 0."""
     functional = case.functional
-    velocity = functional.velocity(start, start.quadrature()[0], domain=case.domain)
+    points, weights = start.quadrature()
+    velocity = functional.velocity(start, points, domain=case.domain)
     return Trajectory(
         times=np.zeros(1),
         energy=np.array([functional.value(start)]),
-        dissipation=np.array([start.masses @ np.sum(velocity**2, axis=1)]),
+        dissipation=np.array([weights @ np.sum(velocity**2, axis=1)]),
         moments=functional.moment(start)[None, :],
         saved_times=[0.0],
         measures=[start],

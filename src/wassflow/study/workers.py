@@ -10,6 +10,7 @@ from typing import Any
 
 from wassflow.arguments import as_integer
 from wassflow.errors import WassflowError
+from wassflow.study.ledger import Ledger
 
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -26,6 +27,8 @@ def run_tasks[Task, Result](
     tasks: Sequence[Task],
     workers: int = 1,
     done: Callable[[Task], None] = lambda task: None,
+    ledger: Ledger | None = None,
+    key: Callable[[Task], str] = str,
 ) -> list[Result]:
     """Return ``[work(prepare(*arguments), task) for task in tasks]``, with ``prepare`` once per process.
 
@@ -40,14 +43,47 @@ def run_tasks[Task, Result](
         tasks: started in this order; long ones first keep the processes evenly busy.
         workers: number of processes.
         done: called here after each task, in the order in which they end.
+        ledger: results it already holds are taken from it, and new ones are written down as they come, so
+            that an interrupted study goes on where it stopped. Results are then what JSON knows.
+        key: the name of a task in the ledger; by default what ``str`` says, which for a frozen dataclass is
+            all of it.
     """
-    workers = min(as_integer("workers", workers, least=1), max(len(tasks), 1))
+    workers = as_integer("workers", workers, least=1)
+    if ledger is None:
+        return _run_all(prepare, arguments, work, tasks, workers, lambda task, result: done(task))
+    missing = []
+    for task in tasks:
+        if key(task) in ledger:
+            done(task)
+        else:
+            missing.append(task)
+
+    def record(task: Task, result: Result) -> None:
+        ledger.add(key(task), result)
+        done(task)
+
+    _run_all(prepare, arguments, work, missing, workers, record)
+    return [ledger[key(task)] for task in tasks]
+
+
+def _run_all[Task, Result](
+    prepare: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    work: Callable[[Any, Task], Result],
+    tasks: Sequence[Task],
+    workers: int,
+    done: Callable[[Task, Result], None],
+) -> list[Result]:
+    """Run every task, and call ``done`` here with each and its result."""
+    if not tasks:
+        return []
+    workers = min(workers, len(tasks))
     if workers == 1:
         shared = prepare(*arguments)
         results = []
         for task in tasks:
             results.append(work(shared, task))
-            done(task)
+            done(task, results[-1])
         return results
     with (
         _single_threaded(),
@@ -58,8 +94,7 @@ def run_tasks[Task, Result](
         try:
             futures = {pool.submit(_run, work, task): index for index, task in enumerate(tasks)}
             for future in as_completed(futures):
-                future.result()
-                done(tasks[futures[future]])
+                done(tasks[futures[future]], future.result())
         except BrokenProcessPool as error:
             raise WassflowError(
                 "a worker process ended before its task did. A script that asks for several workers must "
