@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         regularizer,
     )
     from wassflow.measure import MeshDensity, ParticleCloud, sphere_projection
+    from wassflow.optimality import Certificate, OptimalMeasure, certificate, minimize_over_measures
     from wassflow.transport import Bracket, sinkhorn_divergence, sliced_wasserstein2, wasserstein2
 
 # Where each public name lives. Names are looked up on first use, so that `import wassflow` costs nothing and
@@ -52,6 +53,10 @@ _HOMES = {
     "Domain": "wassflow.domain",
     "Polytope": "wassflow.domain",
     "WassflowError": "wassflow.errors",
+    "Certificate": "wassflow.optimality",
+    "OptimalMeasure": "wassflow.optimality",
+    "certificate": "wassflow.optimality",
+    "minimize_over_measures": "wassflow.optimality",
     "DensityFlow": "wassflow.flow",
     "ParticleFlow": "wassflow.flow",
     "Trajectory": "wassflow.flow",
@@ -86,6 +91,10 @@ __all__ = [  # noqa: RUF022 (grouped by room, in the order in which data flows)
     "MeshDensity",
     "ParticleCloud",
     "sphere_projection",
+    "Certificate",
+    "OptimalMeasure",
+    "certificate",
+    "minimize_over_measures",
     "DensityFlow",
     "ParticleFlow",
     "Trajectory",

@@ -91,6 +91,39 @@ class Features(ABC):
         """
         raise WassflowError(f"Lip(DPhi) of {type(self).__name__} is not known: give it as lipschitz")
 
+    def remainder(self, u: ArrayLike, radius: ArrayLike, g: ArrayLike) -> Array:
+        """Bound how far <g, Phi> can fall below its tangent planes.
+
+        That is r_i with <g, Phi(x)> >= <g, Phi(u_i)> + <grad, x - u_i> - r_i for |x - u_i| <= radius_i
+        coordinatewise, here 1/2 |g| Lip(DPhi) |radius_i|^2 with the constant of the box around all of them.
+
+        Args:
+            u: points ``(n, d)``.
+            radius: nonnegative ``(n, d)``.
+            g: ``(N,)``.
+
+        Returns:
+            r ``(n,)``.
+
+        Raises:
+            WassflowError: if Lip(DPhi) is not known, or infinite.
+        """
+        u, radius = self._points(u), self._points(radius)
+        g = as_vector("g", g, self.size)
+        lipschitz = self.lipschitz_gradient(
+            (u - radius).min(axis=0), (u + radius).max(axis=0), np.ones(self.size)
+        )
+        return 0.5 * float(np.linalg.norm(g)) * lipschitz * np.einsum("ij,ij->i", radius, radius)
+
+    def homogeneous(self, degree: int, part: str) -> bool:
+        """Tell whether Phi is known to be positively homogeneous: Phi(r u) = r^degree Phi(u) for r > 0.
+
+        Args:
+            degree: of homogeneity.
+            part: what is scaled: "weight" (column 0), "theta" (the other columns) or "all".
+        """
+        return False
+
     def _points(self, u: ArrayLike) -> Array:
         return shaped_points("u", u, self.dim)
 

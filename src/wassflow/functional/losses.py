@@ -15,10 +15,12 @@ class Loss(ABC):
     Attributes:
         size: N, number of features the loss expects.
         quadratic: whether R is a quadratic function, so that :meth:`curvature` is exact.
+        infimum: a lower bound of R, for duality gaps.
     """
 
     size: int
     quadratic: bool
+    infimum: float = -np.inf
 
     @abstractmethod
     def value(self, f: ArrayLike) -> float:
@@ -67,6 +69,7 @@ class SquaredLoss(Loss):
     """
 
     quadratic = True
+    infimum = 0.0
 
     def __init__(self, target: ArrayLike, weights: ArrayLike | None = None, scale: float = 1.0):
         self.target = as_vector("target", target)
@@ -124,6 +127,7 @@ class LogisticLoss(Loss):
     """
 
     quadratic = False
+    infimum = 0.0
 
     def __init__(self, labels: ArrayLike, weights: ArrayLike | None = None):
         self.labels = as_vector("labels", labels)

@@ -142,6 +142,56 @@ class NeuronFeatures(Features):
         square = weight * metric_norm(metric, bend * along**2 + slope * curved)
         return largest_quadratic(cross, square)
 
+    def remainder(self, u: ArrayLike, radius: ArrayLike, g: ArrayLike) -> Array:
+        """Bound how far <g, Phi> can fall below its tangent planes; see :meth:`Features.remainder`.
+
+        Input by input, so that ReLU neurons have a bound as well: of those, only inputs whose crease meets
+        the box and whose coefficient w g_j is negative let the function fall below (elsewhere it is linear
+        in s(theta), or convex). Signed squares add the curvature of s against the slope in s.
+        """
+        u, radius = self._points(u), self._points(radius)
+        g = as_vector("g", g, self.size)
+        result = np.empty(u.shape[0])
+        for rows in self._blocks(u.shape[0], 4 * self.size):
+            result[rows] = self._remainder(u[rows], radius[rows], g)
+        return result
+
+    def _remainder(self, u: Array, radius: Array, g: Array) -> Array:
+        weight, theta, chain = self._split(u)
+        reach = radius[:, int(self.output_weight) :]
+        curved = np.zeros_like(reach) if self.parametrization == "linear" else reach**2
+        inputs = np.abs(self._columns)
+        moved = (chain * reach + curved) @ inputs
+        z = theta @ self._columns
+        slope = np.empty_like(z)
+        sigma = z.copy()
+        activate_with_slope(self._code, sigma.reshape(-1), slope.reshape(-1))
+        coefficients = weight[:, None] * g
+        if self.activation == "relu":
+            steepest = 1.0
+            excess = np.maximum(-coefficients, 0.0) * np.maximum(moved - np.abs(z), 0.0)
+        else:
+            steepest, bend = _LARGEST_DERIVATIVES[self.activation]
+            excess = 0.5 * bend * np.abs(coefficients) * moved**2
+        total = excess.sum(axis=1)
+        if self.parametrization == "signed-square":
+            # s(t + h) - s(t) - s'(t) h is sign(t) h^2 away from t = 0, and at most h^2 in size beside it
+            along = (coefficients * slope) @ self.inputs
+            held = np.abs(u[:, int(self.output_weight) :]) >= reach
+            against = np.where(held, np.maximum(-along * np.sign(theta), 0.0), np.abs(along))
+            total += (against * curved).sum(axis=1)
+        if self.output_weight:
+            total += radius[:, 0] * steepest * (moved @ np.abs(g))
+        return total
+
+    def homogeneous(self, degree: int, part: str) -> bool:
+        """Tell whether Phi has this degree in w (1), in theta or in both (ReLU neurons)."""
+        theta = {"linear": 1, "signed-square": 2}[self.parametrization] if self.activation == "relu" else None
+        weight = 1 if self.output_weight else None
+        if part == "all":
+            return theta is not None and degree == theta + (weight or 0)
+        return degree == {"weight": weight, "theta": theta}[part]
+
     def _split(self, u: Array) -> tuple[Array, Array, Array]:
         """Return w ``(n,)``, s(theta) ``(n, p)`` and its derivative ``(n, p)``, coordinatewise."""
         weight = u[:, 0] if self.output_weight else np.ones(u.shape[0])

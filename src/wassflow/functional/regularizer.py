@@ -9,6 +9,8 @@ proximal map
 
 from abc import ABC, abstractmethod
 from collections import abc
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -44,6 +46,8 @@ class Regularizer(ABC):
 
     dim: int | None = None
     smooth: bool
+    # degrees of homogeneity, by what is scaled; what is missing is not homogeneous or not known to be
+    _degrees: Mapping[str, int] = MappingProxyType({})
 
     @abstractmethod
     def value(self, u: ArrayLike) -> Array:
@@ -92,6 +96,18 @@ class Regularizer(ABC):
             WassflowError: if it is not known.
         """
         return 0.0
+
+    def homogeneous(self, degree: int, part: str) -> bool:
+        """Tell whether V is known to be positively homogeneous: V(r u) = r^degree V(u) for r > 0.
+
+        Args:
+            degree: of homogeneity.
+            part: what is scaled: "weight" (column 0), "theta" (the other columns) or "all".
+
+        >>> AbsWeight(0.1).homogeneous(1, "weight"), AbsWeight(0.1).homogeneous(2, "all")
+        (True, False)
+        """
+        return self._degrees.get(part) == degree
 
     def _points(self, u: ArrayLike, least: int = 1) -> Array:
         points = shaped_points("u", u, self.dim)
@@ -153,6 +169,10 @@ class Zero(_Smooth):
     def __repr__(self) -> str:
         return "Zero()"
 
+    def homogeneous(self, degree: int, part: str) -> bool:
+        """Return True: zero is homogeneous of every degree."""
+        return True
+
     def value(self, u: ArrayLike) -> Array:
         """Return zeros, shape ``(n,)``."""
         return np.zeros(self._points(u).shape[0])
@@ -180,6 +200,8 @@ class AbsWeight(_Kinked):
     array([[ 0. ,  5. ],
            [-1.5,  5. ]])
     """
+
+    _degrees = MappingProxyType({"weight": 1, "theta": 0, "all": 1})
 
     def value(self, u: ArrayLike) -> Array:
         """Return strength |w|, shape ``(n,)``."""
@@ -211,6 +233,8 @@ class Norm(_Kinked):
            [0. , 0. ]])
     """
 
+    _degrees = MappingProxyType({"all": 1})
+
     def value(self, u: ArrayLike) -> Array:
         """Return strength |u|, shape ``(n,)``."""
         return self.strength * np.linalg.norm(self._points(u), axis=1)
@@ -241,6 +265,8 @@ class WeightTimesNorm(_Kinked):
     >>> V.prox([[0.1, 3.0, 4.0]], 0.1)
     array([[0., 3., 4.]])
     """
+
+    _degrees = MappingProxyType({"weight": 1, "theta": 1, "all": 2})
 
     def value(self, u: ArrayLike) -> Array:
         """Return strength |w| |theta|, shape ``(n,)``."""
@@ -309,6 +335,7 @@ class SquaredNorm(_Smooth):
     def __init__(self, strength: float, weight_column: bool = False):
         self.strength = as_number("strength", strength, least=0.0)
         self.weight_column = bool(weight_column)
+        self._degrees = {"weight": 0, "theta": 2} if self.weight_column else {"all": 2}
 
     def __repr__(self) -> str:
         return f"SquaredNorm({self.strength:g}, weight_column={self.weight_column})"
@@ -342,6 +369,8 @@ class Linear(_Smooth):
     >>> Linear([1.0, -2.0]).value([[3.0, 1.0]])
     array([1.])
     """
+
+    _degrees = MappingProxyType({"all": 1})
 
     def __init__(self, c: ArrayLike):
         self.c = as_vector("c", c)
@@ -581,6 +610,10 @@ class Sum(Regularizer):
         for term in self._kinked():
             result = term.prox(result, step)
         return result
+
+    def homogeneous(self, degree: int, part: str) -> bool:
+        """Tell whether all terms are."""
+        return all(term.homogeneous(degree, part) for term in self.terms)
 
     def semiconvexity(self) -> float:
         """Return the sum over the terms."""

@@ -200,6 +200,10 @@ class SpikeFeatures(Features):
             )
         return largest_quadratic(first, float(reach[0]) * second)
 
+    def homogeneous(self, degree: int, part: str) -> bool:
+        """Tell whether Phi(r w, theta) = r Phi(w, theta) is asked for."""
+        return part == "weight" and degree == 1
+
     def _bounds(self, power: int) -> Array:
         """Return a bound of each feature in one axis, of its ``power``-th derivative, over all theta."""
         frequencies = self._omega * np.arange(self.order + 1)

@@ -1,4 +1,4 @@
-"""Sums and gathers over the ranks of a communicator, with ``None`` for one process."""
+"""Sums, maxima and gathers over the ranks of a communicator, with ``None`` for one process."""
 
 from typing import Any
 
@@ -14,6 +14,13 @@ def sum_over_ranks(comm: Any, local: Any) -> NDArray[np.float64]:
     total = np.empty_like(values, order="C")
     comm.Allreduce(np.ascontiguousarray(values), total)
     return total
+
+
+def max_over_ranks(comm: Any, local: float) -> float:
+    """Return the largest ``local`` of all ranks (itself without a communicator)."""
+    if comm is None or comm.size == 1:
+        return float(local)
+    return max(comm.allgather(float(local)))
 
 
 def gather_rows(comm: Any, local: NDArray) -> NDArray:

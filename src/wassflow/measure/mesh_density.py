@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from wassflow.arguments import Array, as_integer, as_number, as_weights
-from wassflow.measure.communication import sum_over_ranks
+from wassflow.measure.communication import max_over_ranks, sum_over_ranks
 from wassflow.measure.simplex_quadrature import adaptive_integrals, cell_means, simplex_volumes
 from wassflow.measure.simplicial import SimplicialDensity, gather_simplices
 from wassflow.measure.statistics import Statistics
@@ -130,6 +130,10 @@ class MeshDensity(Statistics):
     def allsum(self, local: ArrayLike) -> Array:
         """Return the sum of ``local`` over all ranks (itself in serial)."""
         return sum_over_ranks(self.mesh.comm, local)
+
+    def allmax(self, local: float) -> float:
+        """Return the largest ``local`` of all ranks (itself in serial)."""
+        return max_over_ranks(self.mesh.comm, local)
 
     def quadrature(self) -> tuple[Array, Array]:
         """Return centroids ``(n, d)`` and masses ``(n,)`` of the owned cells, where functionals look."""

@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from wassflow.arguments import Array, as_integer, as_points, as_weights, one_of
-from wassflow.measure.communication import block, gather_rows, several_ranks, sum_over_ranks
+from wassflow.measure.communication import (
+    block,
+    gather_rows,
+    max_over_ranks,
+    several_ranks,
+    sum_over_ranks,
+)
 from wassflow.measure.mesh_density import MeshDensity, checked_integrand
 from wassflow.measure.sampling import METHODS, sample_points
 from wassflow.measure.statistics import Statistics
@@ -107,6 +113,10 @@ class ParticleCloud(Statistics):
     def allsum(self, local: ArrayLike) -> Array:
         """Return the sum of ``local`` over all ranks (itself in serial)."""
         return sum_over_ranks(self.comm, local)
+
+    def allmax(self, local: float) -> float:
+        """Return the largest ``local`` of all ranks (itself in serial)."""
+        return max_over_ranks(self.comm, local)
 
     def quadrature(self) -> tuple[Array, Array]:
         """Return the points ``(n, d)`` and weights ``(n,)`` that this rank holds."""
