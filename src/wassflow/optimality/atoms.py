@@ -76,7 +76,9 @@ class Atoms:
         """Return the atoms as a cloud; the zero measure as an atom at the origin, where Phi = V = 0."""
         if not self.masses.sum() > 0.0:
             return ParticleCloud(np.zeros((1, self.section.dim)))
-        return ParticleCloud(self.section.normalized(self.points), self.masses * self.section.norm(self.points))
+        return ParticleCloud(
+            self.section.normalized(self.points), self.masses * self.section.norm(self.points)
+        )
 
     def descend(self, functional: Functional, total: float | None, move: bool) -> "Atoms":
         """Lower F by the masses, and by the positions as well if they may ``move`` (L-BFGS-B).
@@ -113,9 +115,8 @@ class Atoms:
         start = np.concatenate([self.masses / scale, self.points[free]])
         lower = np.concatenate([np.zeros(size), self.lower[free]])
         upper = np.concatenate([np.full(size, np.inf), self.upper[free]])
-        found = minimize(
-            objective, start, jac=True, method="L-BFGS-B", bounds=np.column_stack([lower, upper]), options=_OPTIONS
-        )
+        bounds = np.column_stack([lower, upper])
+        found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=_OPTIONS)
         points, masses, _ = unpacked(found.x)
         if self.section.domain is not None:
             points = self.section.domain.project(points)

@@ -51,7 +51,9 @@ class Certificate:
         return self.value - self.gap
 
     def __str__(self) -> str:
-        over = "all nonnegative measures" if self.mass == "free" else f"measures of mass {self.mass_bound:.6g}"
+        over = (
+            "all nonnegative measures" if self.mass == "free" else f"measures of mass {self.mass_bound:.6g}"
+        )
         on_support = "|F'|" if self.mass == "free" else "F' - min F'"
         return "\n".join(
             [

@@ -118,8 +118,8 @@ def _frank_wolfe(
     zero = functional.features.moment(np.zeros((0, section.dim)), np.zeros(0))
     atoms = Atoms.none(section, domain)
     if total is not None:
-        first = problem.minimum(zero, tolerance) if section.zero is None else None
-        atoms = atoms.with_atom(section.zero if first is None else first.minimizer, total)
+        first = problem.minimum(zero, tolerance).minimizer if section.zero is None else section.zero
+        atoms = atoms.with_atom(first, total)
     for rounds in range(max_rounds + 1):
         cloud = atoms.cloud()
         bound = total or problem.mass_bound(functional.value(cloud))

@@ -1,6 +1,7 @@
 """F over nonnegative measures of free or of fixed mass: where F' is looked at, and what it proves."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -102,13 +103,17 @@ class Problem:
         """
         if self.known_mass_bound is not None:
             return self.known_mass_bound
+        least = self._least_regularization
+        return (value - self.functional.loss.infimum) / least if least > 0.0 else np.inf
+
+    @cached_property
+    def _least_regularization(self) -> float:
+        """A lower bound of V on the section, to three digits."""
         F = self.functional
         alone = FirstVariation(F.features, np.zeros(F.features.size), F.regularizer)
-        # two digits of min V would do
-        scale = float(np.abs(F.regularizer.value(self.section.upper)).max())
+        tolerance = 1e-3 * float(np.abs(F.regularizer.value(self.section.upper)).max()) or 1.0
         curvature = Curvature(0.0, self.semiconvexity)
-        least = global_minimum(alone, self.section, 1e-9 * scale, self.max_boxes, curvature).lower
-        return (value - F.loss.infimum) / least if least > 0.0 else np.inf
+        return global_minimum(alone, self.section, tolerance, self.max_boxes, curvature).lower
 
     def gap(self, integral: float, least: float, mass: float) -> float:
         """Bound F(mu) - F* by int F' dmu - mass min F', where only a negative minimum counts if mass is free.

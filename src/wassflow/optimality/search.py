@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wassflow.arguments import Array
+from wassflow.domain import Domain, Polytope
 from wassflow.errors import WassflowError
-from wassflow.functional import FirstVariation, Regularizer
+from wassflow.functional import FirstVariation
 from wassflow.functional.regularizer import Callable
 from wassflow.optimality.section import Section
 
@@ -140,12 +141,31 @@ def _bounds(
     # |u| is convex with second derivatives up to 1 where |u| >= 1, |u|^2 has second derivatives 2
     remainder += 0.5 * (max(semiconvexity, 0.0) + max(level, 0.0) * section.degree) * squares
     norm = section.norm(u)
-    below = variation(u) - level * norm - np.einsum("ij,ij->i", np.abs(slopes), radii) - remainder
+    below = variation(u) - level * norm + _least_linear(section.domain, u, radii, slopes) - remainder
     if section.degree == 0:
         return level + below
     reach = np.linalg.norm(np.abs(u[:, section.first :]) + radii[:, section.first :], axis=1)
     # the norm is at least 1 on a face of the cube and at most that of the farthest corner
     return level + np.where(below < 0.0, below, below / reach**section.degree)
+
+
+def _least_linear(domain: Domain | None, u: Array, radii: Array, slopes: Array) -> Array:
+    """Return lower bounds of <slope, x - u> over the part of each box that is in Omega, ``(n,)``.
+
+    Exact for boxes, and for one oblique wall n.x <= b: then it is the largest value over lambda >= 0 of the
+    minimum over the box of <slope, x - u> + lambda (n.x - b), at a lambda where a coordinate of slope +
+    lambda n vanishes. Without it every box on a wall along which F' is constant would be left.
+    """
+    least = -np.einsum("ij,ij->i", np.abs(slopes), radii)
+    if not isinstance(domain, Polytope):
+        return least
+    for normal, offset in zip(domain.normals, domain.offsets, strict=True):
+        outside = u @ normal - offset
+        for axis in np.flatnonzero(normal):
+            multiplier = np.maximum(-slopes[:, axis] / normal[axis], 0.0)
+            tilted = np.abs(slopes + multiplier[:, None] * normal)
+            least = np.maximum(least, multiplier * outside - np.einsum("ij,ij->i", tilted, radii))
+    return least
 
 
 def _start(section: Section) -> tuple[Array, Array]:

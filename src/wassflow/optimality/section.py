@@ -7,7 +7,6 @@ import numpy as np
 
 from wassflow.arguments import Array
 from wassflow.domain import Box, Domain
-from wassflow.errors import WassflowError
 from wassflow.functional import Functional
 
 HOMOGENEITIES = ("weight", "joint")
@@ -156,21 +155,24 @@ def _weight_section(functional: Functional, domain: Domain | None, dim: int) -> 
     """Return w = +-1 times all theta, or times a cube about theta = 0 where F' is 1-homogeneous in theta."""
     if not (domain is None or isinstance(domain, Box)):
         raise ValueError(
-            f"domain must be a Box for mass='free' and Phi = w phi(theta): theta must have the same range for "
-            f"every w, found {domain!r}"
+            "domain must be a Box for mass='free' and Phi = w phi(theta), so that theta has the same range "
+            f"for every w; found {domain!r}"
         )
-    low, high = (-np.inf, np.inf) if domain is None else (domain.lower[0], domain.upper[0])
-    if not low <= 0.0 <= high or low == high:
+    least, most = (-np.inf, np.inf) if domain is None else (domain.lower[0], domain.upper[0])
+    if not least <= 0.0 <= most:
         raise ValueError(f"domain must hold weights down to w = 0 for mass='free', found {domain!r}")
-    signs = [sign for sign, end in ((-1.0, low), (1.0, high)) if end != 0.0]
+    signs = [sign for sign, end in ((-1.0, least), (1.0, most)) if end != 0.0]
     rays = all(part.homogeneous(1, "theta") for part in (functional.features, functional.regularizer))
     if rays and dim > 1:
         _check_rays(domain, np.arange(dim) > 0)
-        boxes, degree = zip(*_faces(-np.ones(dim - 1), np.ones(dim - 1)), strict=True), 1
+        low, high = _faces(-np.ones(dim - 1), np.ones(dim - 1))
+        boxes, degree = list(zip(low, high, strict=True)), 1
     elif domain is not None and np.all(np.isfinite([domain.lower[1:], domain.upper[1:]])):
         boxes, degree = [(domain.lower[1:], domain.upper[1:])], 0
     else:
-        raise ValueError(f"domain must be bounded in theta, since Phi is not homogeneous in it, found {domain!r}")
+        raise ValueError(
+            f"domain must be bounded in theta, since Phi is not homogeneous in it, found {domain!r}"
+        )
     corners = [[np.concatenate([[sign], end]) for end in box] for sign, box in product(signs, boxes)]
     lower, upper = np.swapaxes(np.array(corners), 0, 1)
     return Section(lower, upper, first=1, degree=degree)
@@ -195,6 +197,7 @@ def _check_rays(domain: Domain | None, columns: np.ndarray) -> None:
         around[2 * axis : 2 * axis + 2, axis] = 1e-6 * min(scale, 1.0) * np.array([-1.0, 1.0])
     periodic = any(np.array(domain.periodic)[columns])
     if periodic or not (scale > 0.0 and np.all(domain.contains(around, tol=0.0))):
-        raise WassflowError(
-            f"domain must hold the origin as an inner point, so that it holds a piece of every ray; found {domain!r}"
+        raise ValueError(
+            "domain must hold the origin as an inner point, so that it holds a piece of every ray; "
+            f"found {domain!r}"
         )
