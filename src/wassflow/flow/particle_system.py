@@ -20,6 +20,7 @@ class ParticleState:
         points: ``(n, d)``; coordinates along periodic axes may lie outside the period.
         moment: f = int Phi dmu, ``(N,)``, over all ranks.
         loss, regularization: R(f) and int V dmu.
+        revision: that of the features when they were evaluated.
     """
 
     points: Array
@@ -28,6 +29,7 @@ class ParticleState:
     regularization: float
     variation: FirstVariation
     domain: Domain | None
+    revision: int
 
     @property
     def energy(self) -> float:
@@ -88,7 +90,12 @@ class ParticleSystem:
             regularization=regularization,
             variation=self.functional.linearize(moment),
             domain=self.domain,
+            revision=self.functional.features.revision,
         )
+
+    def revised(self, state: ParticleState) -> bool:
+        """Whether, on some rank, features are evaluated in another way than they were for ``state``."""
+        return bool(self.allsum(np.array([float(self.functional.features.revision != state.revision)]))[0])
 
     def project(self, points: Array) -> Array:
         """Return the nearest points of Omega."""

@@ -37,11 +37,15 @@ class Features(ABC):
         size: N, number of features.
         dim: d, dimension of a point; ``None`` if the features do not know it.
         smooth: whether Phi has continuous derivatives of all orders, as a method of high order needs them.
+        weighted: whether column 0 of u is a factor, Phi(w, theta) = w phi(theta).
+        revision: what a flow evaluates before and after it changes may differ by more than rounding.
     """
 
     size: int
     dim: int | None
     smooth: bool = True
+    weighted: bool = False
+    revision: int = 0
 
     @abstractmethod
     def value(self, u: ArrayLike) -> Array:

@@ -64,7 +64,7 @@ class NeuronFeatures(Features):
         if self.inputs.size == 0:
             raise ValueError(f"inputs must not be empty, found shape {self.inputs.shape}")
         self.activation = one_of("activation", activation, ACTIVATIONS)
-        self.output_weight = bool(output_weight)
+        self.output_weight = self.weighted = bool(output_weight)
         self.parametrization = one_of("parametrization", parametrization, ("linear", "signed-square"))
         self.size, columns = self.inputs.shape
         self.dim = columns + int(self.output_weight)
@@ -74,7 +74,7 @@ class NeuronFeatures(Features):
 
     def value(self, u: ArrayLike) -> Array:
         """Return Phi at points ``(n, d)`` as an ``(n, N)`` array."""
-        weight, theta, _ = self._split(self._points(u))
+        weight, theta, _ = self.split(self._points(u))
         sigma = theta @ self._columns
         activate(self._code, sigma.reshape(-1))
         return weight[:, None] * sigma
@@ -82,7 +82,7 @@ class NeuronFeatures(Features):
     def gradient(self, u: ArrayLike) -> Array:
         """Return the partial derivatives d_j Phi at points ``(n, d)`` as an ``(n, d, N)`` array."""
         u = self._points(u)
-        weight, theta, chain = self._split(u)
+        weight, theta, chain = self.split(u)
         sigma = theta @ self._columns
         slope = np.empty_like(sigma)
         activate_with_slope(self._code, sigma.reshape(-1), slope.reshape(-1))
@@ -97,18 +97,18 @@ class NeuronFeatures(Features):
     def moment(self, u: ArrayLike, weights: ArrayLike) -> Array:
         """Return sum_i weights_i Phi(u_i), shape ``(N,)``, for points ``(n, d)`` and weights ``(n,)``."""
         u = self._points(u)
-        weight, theta, _ = self._split(u)
+        weight, theta, _ = self.split(u)
         return _moment(self._code, self._columns, theta, self._masses(u, weights) * weight)
 
     def pair(self, u: ArrayLike, g: ArrayLike) -> Array:
         """Return <g, Phi(u_i)>, shape ``(n,)``, for points ``(n, d)`` and g ``(N,)``."""
-        weight, theta, _ = self._split(self._points(u))
+        weight, theta, _ = self.split(self._points(u))
         return weight * _pair(self._code, self._columns, theta, as_vector("g", g, self.size).copy())
 
     def pair_gradient(self, u: ArrayLike, g: ArrayLike) -> Array:
         """Return <g, d_j Phi(u_i)>, shape ``(n, d)``, for points ``(n, d)`` and g ``(N,)``."""
         u = self._points(u)
-        weight, theta, chain = self._split(u)
+        weight, theta, chain = self.split(u)
         # Columns: <g, sigma>, then <g sigma', x_k>.
         paired = _pair_gradient(self._code, self._columns, theta, as_vector("g", g, self.size).copy())
         paired[:, 1:] *= (weight * chain.T).T
@@ -157,7 +157,7 @@ class NeuronFeatures(Features):
         return result
 
     def _remainder(self, u: Array, radius: Array, g: Array) -> Array:
-        weight, theta, chain = self._split(u)
+        weight, theta, chain = self.split(u)
         reach = radius[:, int(self.output_weight) :]
         curved = np.zeros_like(reach) if self.parametrization == "linear" else reach**2
         inputs = np.abs(self._columns)
@@ -192,7 +192,7 @@ class NeuronFeatures(Features):
             return theta is not None and degree == theta + (weight or 0)
         return degree == {"weight": weight, "theta": theta}[part]
 
-    def _split(self, u: Array) -> tuple[Array, Array, Array]:
+    def split(self, u: Array) -> tuple[Array, Array, Array]:
         """Return w ``(n,)``, s(theta) ``(n, p)`` and its derivative ``(n, p)``, coordinatewise."""
         weight = u[:, 0] if self.output_weight else np.ones(u.shape[0])
         # A copy even when it could be a view: numba compiles anew for arrays that are read-only.

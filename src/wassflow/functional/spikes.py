@@ -43,6 +43,9 @@ class SpikeFeatures(Features):
         period: length of the torus.
         width: standard deviation of the Gaussian.
 
+    Attributes:
+        amplitudes: of psi(. - theta) in one axis on the orthonormal basis: constant, cosines, sines.
+
     Raises:
         ValueError: for an unknown kernel, or an argument that is missing, superfluous or out of range.
 
@@ -56,6 +59,7 @@ class SpikeFeatures(Features):
     """
 
     dim: int
+    weighted = True
 
     def __init__(
         self,
@@ -73,9 +77,8 @@ class SpikeFeatures(Features):
         self._omega = 2.0 * np.pi / self.period
         self.width = _checked_width(self.kernel, width)
         self.order = self._checked_order(order, samples is not None)
-        # Amplitudes of psi(. - theta) on the orthonormal basis: the constant, the cosines and the sines.
         per_frequency = self._fourier_coefficients() * np.sqrt(2.0 * self.period)
-        self._amplitudes = np.concatenate(
+        self.amplitudes = np.concatenate(
             [per_frequency[:1] / np.sqrt(2.0), per_frequency[1:], per_frequency[1:]]
         )
         self.samples = None if samples is None else self._positions(samples)
@@ -89,7 +92,7 @@ class SpikeFeatures(Features):
     @property
     def kernel_norm_squared(self) -> float:
         """The squared L2 norm of psi on the torus."""
-        return float(np.sum(self._amplitudes[: self.order + 1] ** 2) ** self.torus_dim)
+        return float(np.sum(self.amplitudes[: self.order + 1] ** 2) ** self.torus_dim)
 
     def signal(self, f: ArrayLike, x: ArrayLike) -> Array:
         """Return the signal with coefficients f ``(N,)`` at points x ``(n, dim)`` of the torus, ``(n,)``.
@@ -138,21 +141,37 @@ class SpikeFeatures(Features):
                 total += first @ masses[rows]
             else:
                 total += (first * masses[rows]) @ self._table(u[rows, 2]).T
-        for axis in range(self.torus_dim):
-            total = self._along(axis, total, self._amplitudes)
-        return self._sampled(total).ravel()
+        return self.observe(total)
 
     def pair(self, u: ArrayLike, g: ArrayLike) -> Array:
         """Return <g, Phi(u_i)>, shape ``(n,)``, for points ``(n, d)`` and g ``(N,)``."""
         u = self._points(u)
-        return u[:, 0] * self._forms(u, self._form(g), derivatives=False)[0]
+        return u[:, 0] * self._forms(u, self.polynomial(g), derivatives=False)[0]
 
     def pair_gradient(self, u: ArrayLike, g: ArrayLike) -> Array:
         """Return <g, d_j Phi(u_i)>, shape ``(n, d)``, for points ``(n, d)`` and g ``(N,)``."""
         u = self._points(u)
-        result = np.ascontiguousarray(self._forms(u, self._form(g), derivatives=True).T)
+        result = np.ascontiguousarray(self._forms(u, self.polynomial(g), derivatives=True).T)
         result[:, 1:] *= u[:, :1]
         return result
+
+    def polynomial(self, g: ArrayLike) -> Array:
+        """Return the coefficients of theta -> <g, psi(. - theta)> on 1, cos, sin in every axis.
+
+        The shape is ``(2 order + 1,)`` for each axis of the torus; frequencies count from theta = 0.
+        """
+        g = as_vector("g", g, self.size)
+        if self._sampling is not None:
+            g = g.reshape((self._sampling.shape[0],) * self.torus_dim)
+            g = self._sampling.T @ g if self.torus_dim == 1 else self._sampling.T @ g @ self._sampling
+        return self._amplified(g.reshape((2 * self.order + 1,) * self.torus_dim))
+
+    def observe(self, sums: Array) -> Array:
+        """Return sum_i w_i psi(. - theta_i), ``(N,)``, from the sums of w_i times 1, cos, sin of theta_i.
+
+        The transpose of :meth:`polynomial`.
+        """
+        return self._sampled(self._amplified(sums)).ravel()
 
     def lipschitz_gradient(self, lower: ArrayLike, upper: ArrayLike, metric: ArrayLike) -> float:
         """Return a bound of Lip(DPhi) in a box; see :meth:`Features.lipschitz_gradient`.
@@ -174,7 +193,7 @@ class SpikeFeatures(Features):
         weights = np.asarray(metric, dtype=np.float64)
         if self._sampling is None and weights.ndim == 1 and np.all(weights == weights[0]):
             # sum over frequencies k of the squared coefficients times (b.k)^2 and (b.k)^4, |b| = 1
-            c = self._amplitudes[: self.order + 1] ** 2
+            c = self.amplitudes[: self.order + 1] ** 2
             omega = (self._omega * np.arange(self.order + 1)) ** 2
             zero, two, four = float(c.sum()), float(c @ omega), float(c @ omega**2)
             if self.torus_dim == 1:
@@ -207,7 +226,7 @@ class SpikeFeatures(Features):
     def _bounds(self, power: int) -> Array:
         """Return a bound of each feature in one axis, of its ``power``-th derivative, over all theta."""
         frequencies = self._omega * np.arange(self.order + 1)
-        amplitudes = np.abs(self._amplitudes) * np.concatenate([frequencies, frequencies[1:]]) ** power
+        amplitudes = np.abs(self.amplitudes) * np.concatenate([frequencies, frequencies[1:]]) ** power
         if self._sampling is None:
             return amplitudes
         # the waves of one frequency at one sample, a cosine and a sine of theta, are bounded together
@@ -235,17 +254,6 @@ class SpikeFeatures(Features):
                 result[2, rows] = np.einsum("ki,ki->i", first, self._derived(form.T).T @ second)
         return result
 
-    def _form(self, g: ArrayLike) -> Array:
-        """Return the coefficients of theta -> <g, psi(. - theta)> on 1, cos, sin in every axis."""
-        g = as_vector("g", g, self.size)
-        if self._sampling is not None:
-            g = g.reshape((self._sampling.shape[0],) * self.torus_dim)
-            g = self._sampling.T @ g if self.torus_dim == 1 else self._sampling.T @ g @ self._sampling
-        form = g.reshape((2 * self.order + 1,) * self.torus_dim)
-        for axis in range(self.torus_dim):
-            form = self._along(axis, form, self._amplitudes)
-        return form
-
     def _derived(self, form: Array) -> Array:
         """Return the coefficients of the derivatives of the polynomials in the columns of ``form``."""
         frequencies = self._omega * np.arange(1, self.order + 1).reshape((-1,) + (1,) * (form.ndim - 1))
@@ -267,7 +275,7 @@ class SpikeFeatures(Features):
         if derivative:
             # (cos)' = -k omega sin, (sin)' = k omega cos: the transpose of the map on coefficients.
             table = -self._derived(table)
-        rows = (self._amplitudes[:, None] * table).T
+        rows = (self.amplitudes[:, None] * table).T
         return rows if self._sampling is None else rows @ self._sampling.T
 
     def _tensor(self, factors: list[Array]) -> Array:
@@ -287,8 +295,9 @@ class SpikeFeatures(Features):
         heights **= 0.5
         return heights
 
-    def _along(self, axis: int, form: Array, factors: Array) -> Array:
-        return form * (factors if axis == self.torus_dim - 1 else factors[:, None])
+    def _amplified(self, form: Array) -> Array:
+        """Return coefficients times the amplitudes along every axis."""
+        return form * (self.amplitudes if self.torus_dim == 1 else np.outer(self.amplitudes, self.amplitudes))
 
     def _fourier_coefficients(self) -> Array:
         """Return c_k of psi(x) = sum over k of c_k exp(i k omega x), k = 0, ..., order."""
