@@ -20,8 +20,8 @@ from wassflow.functional.spikes import SpikeFeatures
 _LINES, _POINTS = 8, 48
 # The largest core and the largest table, in numbers: 128 MiB each.
 _LARGEST = 1 << 24
-# Share of the goal below which singular values of sampled phi are left out.
-_NEGLIGIBLE = 1e-4
+# Singular values of sampled phi below this share of the goal, or at the level of rounding, are left out.
+_NEGLIGIBLE, _ROUNDING = 1e-4, 1e-15
 # The longest spectral basis of an axis; matrices of its square are formed.
 _MOST_NODES = 512
 # Fresh points at which the span is checked.
@@ -107,7 +107,7 @@ def _span(
         seen = shape.value(generator.uniform(lower, upper, (samples, shape.dim)))
         _, sizes, rows = np.linalg.svd(seen, full_matrices=False)
         # far below the goal: what is rare among the samples, or small but steep, counts as well
-        rank = int(np.count_nonzero(sizes > _NEGLIGIBLE * goal * sizes[0]))
+        rank = int(np.count_nonzero(sizes > max(_NEGLIGIBLE * goal, _ROUNDING) * sizes[0]))
         span = np.ascontiguousarray(rows[:rank].T)
         if _largest_error([part @ span @ span.T for part in wanted], wanted) <= goal:
             return span
