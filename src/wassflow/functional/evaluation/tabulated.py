@@ -7,10 +7,11 @@ from numpy.typing import ArrayLike
 
 from wassflow.arguments import Array, as_integer, as_number, as_vector
 from wassflow.errors import WassflowError
-from wassflow.functional.evaluation.polynomials import kernels
+from wassflow.functional.evaluation.polynomials import GRADIENT, SPREAD, VALUE
 from wassflow.functional.evaluation.table import Table
 from wassflow.functional.evaluation.tabulation import tabulate_smooth, tabulate_spikes
 from wassflow.functional.evaluation.threads import over_rows
+from wassflow.functional.evaluation.vectors import lanes_of
 from wassflow.functional.features import Features
 from wassflow.functional.spikes import SpikeFeatures
 
@@ -117,29 +118,31 @@ class TabulatedFeatures(Features):
         """Return <g, Phi(u_i)>, shape ``(n,)``, for points ``(n, d)`` and g ``(N,)``."""
         u, g = _frozen(self._points(u)), as_vector("g", g, self.size)
         out = np.empty(u.shape[0])
-        if self._evaluate(self._kernels.value, u, g, out):
+        if self._evaluate(VALUE, u, g, out):
             if not self._extend(u):
                 return self.features.pair(u, g)
-            self._evaluate(self._kernels.value, u, g, out)
+            self._evaluate(VALUE, u, g, out)
         return out
 
     def pair_gradient(self, u: ArrayLike, g: ArrayLike) -> Array:
         """Return <g, d_j Phi(u_i)>, shape ``(n, d)``, for points ``(n, d)`` and g ``(N,)``."""
         u, g = _frozen(self._points(u)), as_vector("g", g, self.size)
         out = np.empty(u.shape)
-        if self._evaluate(self._kernels.gradient, u, g, out):
+        if self._evaluate(GRADIENT, u, g, out):
             if not self._extend(u):
                 return self.features.pair_gradient(u, g)
-            self._evaluate(self._kernels.gradient, u, g, out)
+            self._evaluate(GRADIENT, u, g, out)
         return out
 
     def lipschitz_gradient(self, lower: ArrayLike, upper: ArrayLike, metric: ArrayLike) -> float:
         """Return a bound of Lip(DPhi) in a box; see :meth:`Features.lipschitz_gradient`."""
         return self.features.lipschitz_gradient(lower, upper, metric)
 
-    def _evaluate(self, kernel: abc.Callable[..., int], u: Array, g: Array, out: Array) -> int:
-        """Write what the kernel finds to ``out``; return how many points are outside."""
-        monomials = self._monomials(g)
+    def _evaluate(
+        self, kernels: abc.Mapping[int, abc.Callable[..., int]], u: Array, g: Array, out: Array
+    ) -> int:
+        """Write what one of the kernels finds to ``out``; return how many points are outside."""
+        monomials, kernel = self._monomials(g), kernels[self._axes]
         parts = over_rows(
             lambda part: kernel(u[part], *self._grid, monomials, out[part]), u.shape[0], self.threads
         )
@@ -150,7 +153,7 @@ class TabulatedFeatures(Features):
 
         def work(part: slice) -> tuple[Array, int]:
             sums = np.zeros(self.table.shape)
-            return sums, self._kernels.spread(u[part], weights[part], *self._grid, sums)
+            return sums, SPREAD[self._axes](u[part], weights[part], *self._grid, sums)
 
         parts = over_rows(work, u.shape[0], self.threads)
         return sum((sums for sums, _ in parts[1:]), parts[0][0]), sum(outside for _, outside in parts)
@@ -200,8 +203,8 @@ class TabulatedFeatures(Features):
     def _use(self, table: Table) -> None:
         cells = np.array([axis.cells for axis in table.axes])
         periodic = np.array([axis.periodic for axis in table.axes])
-        self._grid = (table.lower, cells / (table.upper - table.lower), periodic)
-        self._kernels = kernels(self._axes, table.axes[0].width)
+        lanes = lanes_of(table.axes[0].width)
+        self._grid = (table.lower, cells / (table.upper - table.lower), periodic, lanes)
         self._last = None
         self.table = table
 
