@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike
 
 from wassflow.arguments import Array, as_vector
 from wassflow.errors import WassflowError
-from wassflow.functional.features import Features
+from wassflow.functional.evaluation.wrapped import WrappedFeatures
 from wassflow.functional.neurons import NeuronFeatures
 
 
-class SortedReluFeatures(Features):
+class SortedReluFeatures(WrappedFeatures):
     """ReLU neurons with one or two input columns, evaluated without a loop over inputs at each point.
 
     Args:
@@ -37,9 +37,8 @@ class SortedReluFeatures(Features):
                 "sorting is for relu neurons of one or two input columns, "
                 f"found {features.activation} and {columns}"
             )
-        self.features = features
-        self.size, self.dim, self.smooth = features.size, features.dim, False
-        self.weighted = features.weighted
+        super().__init__(features)
+        self._neurons = features
         inputs = np.zeros((self.size, 2))
         inputs[:, :columns] = features.inputs
         angles = np.arctan2(inputs[:, 1], inputs[:, 0])
@@ -47,14 +46,6 @@ class SortedReluFeatures(Features):
         # twice around, so that what is on is consecutive
         self._angles = np.concatenate([angles[self._order], angles[self._order] + 2.0 * np.pi])
         self._inputs = np.tile(inputs[self._order], (2, 1))
-
-    def value(self, u: ArrayLike) -> Array:
-        """Return Phi at points ``(n, d)`` as an ``(n, N)`` array."""
-        return self.features.value(u)
-
-    def gradient(self, u: ArrayLike) -> Array:
-        """Return the partial derivatives d_j Phi at points ``(n, d)`` as an ``(n, d, N)`` array."""
-        return self.features.gradient(u)
 
     def moment(self, u: ArrayLike, weights: ArrayLike) -> Array:
         """Return sum_i weights_i Phi(u_i), shape ``(N,)``, for points ``(n, d)`` and weights ``(n,)``."""
@@ -86,7 +77,7 @@ class SortedReluFeatures(Features):
 
     def _split(self, u: Array) -> tuple[Array, Array, Array]:
         """Return w, theta with two columns, and the derivative of the parametrisation."""
-        weight, theta, chain = self.features.split(u)
+        weight, theta, chain = self._neurons.split(u)
         if theta.shape[1] < 2:
             theta = np.hstack([theta, np.zeros_like(theta)])
         return weight, theta, chain

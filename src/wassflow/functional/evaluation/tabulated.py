@@ -12,6 +12,7 @@ from wassflow.functional.evaluation.table import Table
 from wassflow.functional.evaluation.tabulation import tabulate_smooth, tabulate_spikes
 from wassflow.functional.evaluation.threads import over_rows
 from wassflow.functional.evaluation.vectors import lanes_of
+from wassflow.functional.evaluation.wrapped import WrappedFeatures
 from wassflow.functional.features import Features
 from wassflow.functional.spikes import SpikeFeatures
 
@@ -25,7 +26,7 @@ _POINTS, _VECTORS = 1024, 4
 _MARGIN = 0.25
 
 
-class TabulatedFeatures(Features):
+class TabulatedFeatures(WrappedFeatures):
     """Features Phi whose integrals and pairings come from piecewise polynomials, to a verified tolerance.
 
     <g, Phi(u)> is a smooth function of few variables. For each g it is tabulated as polynomials of degree 7
@@ -82,10 +83,8 @@ class TabulatedFeatures(Features):
         upper = as_vector("upper", upper, lower.size)
         self.tolerance = as_number("tolerance", tolerance, above=0.0)
         self.threads = as_integer("threads", threads, least=1)
-        self.features = features
-        self.size, self.dim, self.smooth = features.size, lower.size, features.smooth
-        self.weighted = features.weighted
-        self.revision = 0
+        super().__init__(features)
+        self.dim = lower.size
         self._last: tuple[Array, Array] | None = None
         self._axes = self.dim - int(self.weighted)
         if not features.smooth:
@@ -95,14 +94,6 @@ class TabulatedFeatures(Features):
         if np.any(lower[-self._axes :] > upper[-self._axes :]):
             raise ValueError(f"upper must not be below lower, found {upper} and {lower}")
         self.table, self.error = self._verified(lower[-self._axes :], upper[-self._axes :])
-
-    def value(self, u: ArrayLike) -> Array:
-        """Return Phi at points ``(n, d)``, ``(n, N)``, directly."""
-        return self.features.value(u)
-
-    def gradient(self, u: ArrayLike) -> Array:
-        """Return the partial derivatives of Phi at points ``(n, d)``, ``(n, d, N)``, directly."""
-        return self.features.gradient(u)
 
     def moment(self, u: ArrayLike, weights: ArrayLike) -> Array:
         """Return sum_i weights_i Phi(u_i), shape ``(N,)``, for points ``(n, d)`` and weights ``(n,)``."""
@@ -133,10 +124,6 @@ class TabulatedFeatures(Features):
                 return self.features.pair_gradient(u, g)
             self._evaluate(GRADIENT, u, g, out)
         return out
-
-    def lipschitz_gradient(self, lower: ArrayLike, upper: ArrayLike, metric: ArrayLike) -> float:
-        """Return a bound of Lip(DPhi) in a box; see :meth:`Features.lipschitz_gradient`."""
-        return self.features.lipschitz_gradient(lower, upper, metric)
 
     def _evaluate(
         self, kernels: abc.Mapping[int, abc.Callable[..., int]], u: Array, g: Array, out: Array
