@@ -216,7 +216,7 @@ def test_redundant_walls_are_dropped():
         (lambda: Box([0.0], [np.inf], periodic=[True]), "periodic axis must have finite bounds"),
         (lambda: Box([0.0, 0.0], [1.0, 1.0], periodic=[True]), "periodic must have 2 entries, found 1"),
         (lambda: Box([0.0], [1.0, 2.0]), "upper must have 1 entries"),
-        (lambda: Box([0.0], [1.0]).project([[0.0, 1.0]]), "u must have 1 columns"),
+        (lambda: Box([0.0], [1.0]).project([[0.0, 1.0]]), r"u must have shape \(n, 1\)"),
         (lambda: Box([0.0], [1.0]).project([[np.nan]]), "u must be finite"),
         (lambda: Box([0.0], [1.0]).project_velocity([[0.0]], [[1.0], [2.0]]), "v must have the shape of u"),
         (lambda: Polytope([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]], [0.0, 0.0, -1.0]), "no point"),

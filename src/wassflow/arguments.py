@@ -31,6 +31,26 @@ def as_points(name: str, value: ArrayLike, dim: int | None = None) -> Array:
     return points
 
 
+def shaped_points(name: str, u: ArrayLike, dim: int | None) -> Array:
+    """Return ``u`` as a C-ordered ``(n, d)`` float64 array.
+
+    Unlike :func:`as_points` it does not look at the values: it is called several times in
+    every step of a flow, and a flow notices a number that is not finite in its energy.
+    """
+    points = np.ascontiguousarray(u, dtype=np.float64)
+    if points.ndim != 2 or (dim is not None and points.shape[1] != dim):
+        wanted = "(n, d)" if dim is None else f"(n, {dim})"
+        raise ValueError(f"{name} must have shape {wanted}, found shape {points.shape}")
+    return points
+
+
+def frozen(array: Array) -> Array:
+    """Return a view that cannot be written to: numba compiles a kernel once, if all its callers pass such."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 def as_vector(name: str, value: ArrayLike, size: int | None = None) -> Array:
     """Return a finite ``(size,)`` array."""
     vector = _as_floats(name, value)

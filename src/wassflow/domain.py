@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linprog
 from scipy.spatial import ConvexHull, QhullError
 
-from wassflow.arguments import Array, as_points, as_vector
+from wassflow.arguments import Array, as_points, as_vector, frozen, shaped_points
 from wassflow.errors import WassflowError
 
 
@@ -144,15 +144,22 @@ class Box(Domain):
 
     def project(self, u: ArrayLike) -> Array:
         """Return the nearest points of the box, (n, d): each coordinate is clipped."""
-        return np.clip(as_points("u", u, self.dim), self._wall_lower, self._wall_upper)
+        points = frozen(shaped_points("u", u, self.dim))
+        nearest = np.empty_like(points)
+        if not _clip(points, self._wall_lower, self._wall_upper, nearest):
+            as_points("u", points)  # refuses
+        return nearest
 
     def project_velocity(self, u: ArrayLike, v: ArrayLike, tol: float = 0.0) -> Array:
         """Project velocities on the tangent cones: at a wall only the inward part of its axis is left."""
-        points, velocities = as_points("u", u, self.dim), as_points("v", v, self.dim)
+        points = frozen(shaped_points("u", u, self.dim))
+        velocities = frozen(shaped_points("v", v, self.dim))
         _same_shape(points, velocities)
-        least = np.where(points <= self._wall_lower + tol, 0.0, -np.inf)
-        most = np.where(points >= self._wall_upper - tol, 0.0, np.inf)
-        return np.clip(velocities, least, most)
+        projected = np.empty_like(points)
+        if not _stop_at_walls(points, velocities, self._wall_lower + tol, self._wall_upper - tol, projected):
+            as_points("u", points)  # one of them refuses
+            as_points("v", velocities)
+        return projected
 
 
 class Polytope(Domain):
@@ -253,6 +260,33 @@ class Polytope(Domain):
                 "degenerate"
             )
         return projected
+
+
+# A single pass over millions of particles, with the check that all numbers are finite.
+@njit(cache=True, nogil=True, error_model="numpy")
+def _clip(points, lower, upper, out):  # type: ignore[no-untyped-def]
+    sound = True
+    for i in range(points.shape[0]):
+        for k in range(points.shape[1]):
+            x = points[i, k]
+            sound &= np.isfinite(x)
+            out[i, k] = min(max(x, lower[k]), upper[k])
+    return sound
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _stop_at_walls(points, velocities, lower, upper, out):  # type: ignore[no-untyped-def]
+    sound = True
+    for i in range(points.shape[0]):
+        for k in range(points.shape[1]):
+            x, v = points[i, k], velocities[i, k]
+            sound &= np.isfinite(x) & np.isfinite(v)
+            if x <= lower[k]:
+                v = max(v, 0.0)
+            if x >= upper[k]:
+                v = min(v, 0.0)
+            out[i, k] = v
+    return sound
 
 
 def _bounds(name: str, value: ArrayLike) -> Array:

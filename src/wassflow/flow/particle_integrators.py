@@ -9,8 +9,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
-from wassflow.arguments import Array
+from wassflow.arguments import Array, frozen
 from wassflow.flow.particle_system import ParticleState, ParticleSystem
 from wassflow.functional.regularizer import Callable, Regularizer, Sum
 
@@ -216,8 +217,16 @@ def _along(points: Array, weights: list[float], velocities: list[Array], dt: flo
     moved = points.copy()
     for weight, velocity in zip(weights, velocities, strict=True):
         if weight != 0.0:
-            moved += (dt * weight) * velocity
+            _add_multiple(moved, dt * weight, frozen(velocity))
     return moved
+
+
+@njit(cache=True, nogil=True)
+def _add_multiple(moved, factor, velocity):  # type: ignore[no-untyped-def]
+    """Add factor velocity to ``moved`` in a single pass."""
+    for i in range(moved.shape[0]):
+        for k in range(moved.shape[1]):
+            moved[i, k] += factor * velocity[i, k]
 
 
 INTEGRATORS: dict[str, Integrator] = {

@@ -6,25 +6,12 @@ from collections import abc
 import numpy as np
 from numpy.typing import ArrayLike
 
-from wassflow.arguments import Array, as_integer, as_vector
+from wassflow.arguments import Array, as_integer, as_vector, shaped_points
 from wassflow.errors import WassflowError
 
 # Largest number of floats a block of Phi or of its gradient may hold (8 MiB): the memory of an evaluation
 # does not depend on the number of points.
 BLOCK_FLOATS = 1 << 20
-
-
-def shaped_points(name: str, u: ArrayLike, dim: int | None) -> Array:
-    """Return ``u`` as a C-ordered ``(n, d)`` float64 array.
-
-    Unlike :func:`wassflow.arguments.as_points` it does not look at the values: it is called several times in
-    every step of a flow, and a flow notices a number that is not finite in its energy.
-    """
-    points = np.ascontiguousarray(u, dtype=np.float64)
-    if points.ndim != 2 or (dim is not None and points.shape[1] != dim):
-        wanted = "(n, d)" if dim is None else f"(n, {dim})"
-        raise ValueError(f"{name} must have shape {wanted}, found shape {points.shape}")
-    return points
 
 
 class Features(ABC):

@@ -15,9 +15,9 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike
 
-from wassflow.arguments import Array, as_number, as_vector
+from wassflow.arguments import Array, as_number, as_vector, shaped_points
 from wassflow.errors import WassflowError
-from wassflow.functional.features import checked_function, shaped_points, user_array
+from wassflow.functional.features import checked_function, user_array
 from wassflow.functional.losses import symmetric_matrix
 from wassflow.functional.subdifferential import Subdifferential, Walls, shortened, soft_threshold
 

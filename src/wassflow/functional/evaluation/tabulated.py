@@ -5,7 +5,7 @@ from collections import abc
 import numpy as np
 from numpy.typing import ArrayLike
 
-from wassflow.arguments import Array, as_integer, as_number, as_vector
+from wassflow.arguments import Array, as_integer, as_number, as_vector, frozen
 from wassflow.errors import WassflowError
 from wassflow.functional.evaluation.polynomials import GRADIENT, SPREAD, VALUE
 from wassflow.functional.evaluation.table import Table
@@ -97,7 +97,7 @@ class TabulatedFeatures(WrappedFeatures):
 
     def moment(self, u: ArrayLike, weights: ArrayLike) -> Array:
         """Return sum_i weights_i Phi(u_i), shape ``(N,)``, for points ``(n, d)`` and weights ``(n,)``."""
-        u, weights = _frozen(self._points(u)), _frozen(self._masses(u, weights))
+        u, weights = frozen(self._points(u)), frozen(self._masses(u, weights))
         sums, outside = self._spread(u, weights)
         if outside:
             if not self._extend(u[weights != 0.0]):
@@ -107,7 +107,7 @@ class TabulatedFeatures(WrappedFeatures):
 
     def pair(self, u: ArrayLike, g: ArrayLike) -> Array:
         """Return <g, Phi(u_i)>, shape ``(n,)``, for points ``(n, d)`` and g ``(N,)``."""
-        u, g = _frozen(self._points(u)), as_vector("g", g, self.size)
+        u, g = frozen(self._points(u)), as_vector("g", g, self.size)
         out = np.empty(u.shape[0])
         if self._evaluate(VALUE, u, g, out):
             if not self._extend(u):
@@ -117,7 +117,7 @@ class TabulatedFeatures(WrappedFeatures):
 
     def pair_gradient(self, u: ArrayLike, g: ArrayLike) -> Array:
         """Return <g, d_j Phi(u_i)>, shape ``(n, d)``, for points ``(n, d)`` and g ``(N,)``."""
-        u, g = _frozen(self._points(u)), as_vector("g", g, self.size)
+        u, g = frozen(self._points(u)), as_vector("g", g, self.size)
         out = np.empty(u.shape)
         if self._evaluate(GRADIENT, u, g, out):
             if not self._extend(u):
@@ -210,10 +210,3 @@ class TabulatedFeatures(WrappedFeatures):
             )
             error = max(error, float(worst.max()))
         return error
-
-
-def _frozen(array: Array) -> Array:
-    """Return a view that cannot be written to: kernels are compiled once, for such arrays."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
