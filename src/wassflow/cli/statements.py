@@ -52,6 +52,20 @@ class Statement:
 
 STATEMENTS = (
     Statement(
+        name="minimal-norm",
+        source="Proposition 2.3",
+        claim="v is the element of least norm of -dF', and F falls at the rate int |v|^2 dmu",
+        study="minimal_norm",
+        plot="minimal_norm",
+        quick={
+            "draws": 3,
+            "particle_steps": (16, 32, 64, 128),
+            "shares": (0.8, 0.4, 0.2),
+            "mesh_cells": {2: (12, 24, 48), 3: (6, 12, 24)},
+            "ms": (1, 2, 5),
+        },
+    ),
+    Statement(
         name="many-particle-limit",
         source="Theorem 2.6",
         claim="m particles approach the gradient flow of the density, at every time, as m grows",

@@ -11,6 +11,7 @@ from wassflow.plot.laguerre import laguerre_cells, transport
 from wassflow.plot.many_particle_limit import many_particle_limit, many_particle_limits
 from wassflow.plot.mesh_refinement import errors, mesh_refinement
 from wassflow.plot.meshes import mesh, mesh_cells
+from wassflow.plot.minimal_norm import minimal_norm
 from wassflow.plot.style import new_figure, style
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "mesh",
     "mesh_cells",
     "mesh_refinement",
+    "minimal_norm",
     "new_figure",
     "particles",
     "save_figure",

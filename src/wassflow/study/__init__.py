@@ -5,6 +5,7 @@ from wassflow.study.comparison import Comparison, run
 from wassflow.study.many_particle_limit import ManyParticleLimit, many_particle_limit
 from wassflow.study.many_particle_limits import ManyParticleLimits, many_particle_limits
 from wassflow.study.mesh_refinement import MeshRefinement, mesh_refinement
+from wassflow.study.minimal_norm import MinimalNorm, minimal_norm
 from wassflow.study.rates import RateFit, fit_rate, observed_orders
 from wassflow.study.stability import StabilityBound, stability_bound
 
@@ -13,6 +14,7 @@ __all__ = [
     "ManyParticleLimit",
     "ManyParticleLimits",
     "MeshRefinement",
+    "MinimalNorm",
     "RateFit",
     "SingularPart",
     "StabilityBound",
@@ -20,6 +22,7 @@ __all__ = [
     "many_particle_limit",
     "many_particle_limits",
     "mesh_refinement",
+    "minimal_norm",
     "observed_orders",
     "run",
     "singular_part",
