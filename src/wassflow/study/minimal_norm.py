@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,8 @@ class MinimalNorm:
             ladders = [r for r in self.balances if r["run"] == run and r["meet"] == meet]
             if ladders:
                 criteria.append(_order_criterion(run, meet, ladders))
+        if not self.balances:
+            return criteria
         rises = [r["rise"] for r in [*self.balances, *self.decays] if r["rise"] is not None]
         ms = sorted({r["m"] for r in self.decays})
         criteria.append(
@@ -166,6 +169,9 @@ def minimal_norm(
        the step at the order of the scheme.
     3. F never rises along the runs of m particles, for every m, in the named cases.
 
+    2 and 3 are run with a velocity that has passed 1: with a wrong one F rises, and steps would be made
+    shorter for ever to prevent it.
+
     Args:
         dims: dimensions, 2 and 3.
         draws: number of slopes R'(f) for which velocities are compared at every point.
@@ -194,7 +200,7 @@ def minimal_norm(
     terms = list(regularizers(2)) if potentials is None else list(potentials)
     for name in terms:
         one_of("potentials", name, regularizers(2))
-    runs = _balances(dims, terms, particle_steps, shares, meshes)
+    balances = _balances(dims, terms, particle_steps, shares, meshes)
     projections = [
         _Task("projection", dim, what, domain, size=(draws,))
         for dim in dims
@@ -203,17 +209,20 @@ def minimal_norm(
     ]
     chosen = named.names() if cases is None else list(cases)
     decays = [_Task("decay", named.get(name).dim, name, size=(m,)) for name in chosen for m in ms]
-    tasks = [*projections, *runs, *decays]
+    count = len(projections) + len(balances) + len(decays)
     settings = {"dims": dims, "draws": draws, "steps": particle_steps, "shares": shares}
     with (
         open_ledger(ledger, "minimal_norm", settings) as book,
-        TaskProgress("minimal norm", len(tasks), enabled=progress) as bar,
+        TaskProgress("minimal norm", count, enabled=progress) as bar,
     ):
-        results = run_tasks(_nothing, (), _work, tasks, workers, lambda task: bar.advance(), ledger=book)
-    found: dict[str, list[Record]] = {"projection": [], "balance": [], "decay": []}
-    for task, records in zip(tasks, results, strict=True):
-        found[task.kind if task.kind in found else "balance"] += records
-    return MinimalNorm(found["projection"], found["balance"], found["decay"])
+        run = partial(run_tasks, _nothing, (), _work, workers=workers, ledger=book)
+        found: list[list[Record]] = [[], [], []]
+        for part, tasks in zip(found, (projections, balances, decays), strict=True):
+            for records in run(tasks, done=lambda task: bar.advance()):
+                part += records
+            if max(record["error"] for record in found[0]) > PROJECTION_TOLERANCE:
+                break
+    return MinimalNorm(*found)
 
 
 def _balances(

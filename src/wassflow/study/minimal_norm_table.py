@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 def minimal_norm_table(result: "MinimalNorm") -> str:
     """The three parts, and how to read them."""
+    if not result.balances:
+        return f"{_projections(result)}\n\nThe velocity is wrong: nothing was run with it."
     return "\n\n".join([_projections(result), _balances(result), _decays(result)])
 
 
@@ -52,8 +54,8 @@ def _balances(result: "MinimalNorm") -> str:
     note = (
         "Residual: the largest |F(t) - F(0) + int_0^t int |v|^2 dmu dt| of a run, with the longest and the "
         "shortest steps. particles: fixed steps, away from kinks and walls at the order of the integrator; "
-        "stopped: where they are met |v|^2 jumps within a step, which leaves order 1 (and a sign by chance in every "
-        "step: fitted orders scatter). density: shares of the positivity bound on one mesh, with the "
+        "stopped: where they are met |v|^2 jumps within a step, which leaves order 1 (and a sign by chance "
+        "in every step: fitted orders scatter). density: shares of the positivity bound on one mesh, with the "
         "scheme's own dissipation. mesh: the dissipation int |v|^2 dmu of the faces, on finer meshes."
     )
     header = ["run", "d", "V or case".ljust(30), "scheme", "first", "last", "order", "theory"]
