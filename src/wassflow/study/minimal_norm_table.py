@@ -55,8 +55,8 @@ def _balances(result: "MinimalNorm") -> str:
         "Residual: the largest |F(t) - F(0) + int_0^t int |v|^2 dmu dt| of a run, with the longest and the "
         "shortest steps. particles: fixed steps, away from kinks and walls at the order of the integrator; "
         "stopped: where they are met |v|^2 jumps within a step, which leaves order 1 (and a sign by chance "
-        "in every step: fitted orders scatter). density: shares of the positivity bound on one mesh, with the "
-        "scheme's own dissipation. mesh: the dissipation int |v|^2 dmu of the faces, on finer meshes."
+        "in every step: fitted orders scatter). density: shares of the positivity bound on one mesh, with "
+        "the scheme's own dissipation. mesh: the dissipation int |v|^2 dmu of the faces, on finer meshes."
     )
     header = ["run", "d", "V or case".ljust(30), "scheme", "first", "last", "order", "theory"]
     return "\n".join(
