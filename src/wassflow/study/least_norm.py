@@ -14,8 +14,8 @@ _REACH = 1e-3
 _TURN = 1e-4
 # Central differences: far less than _REACH * _TURN.
 _DIFFERENCE = 1e-8
-# How far apart gradients on one ray can be where G is smooth, and how often another ray is tried.
-_SAME, _TURNS = 0.02, 20
+# How far differences of two lengths are apart where G is smooth, and how often another ray is tried.
+_SAME, _TURNS = 1e-6, 50
 # A point this close to a wall is on it.
 _ON_WALL = 1e-12
 # Gradients that no longer shorten v by more than what differences resolve, so many times running, are enough.
@@ -78,18 +78,23 @@ def normal_cone(domain: Domain, u: Array) -> Array:
 
 def _gradient(value: Callable[[Array], Array], u: Array, direction: Array, rng: np.random.Generator) -> Array:
     """The limit of the gradients of G along a ray into u, beside the given direction."""
-    steps = _DIFFERENCE * np.eye(u.size)
     for _ in range(_TURNS):
         turned = direction + _TURN * rng.normal(size=u.size)
         ray = _REACH * turned / np.linalg.norm(turned)
-        far, middle, near = (
-            (value(point + steps) - value(point - steps)) / (2.0 * _DIFFERENCE)
-            for point in (u + ray, u + 0.5 * ray, u + 0.25 * ray)
-        )
-        # a difference taken across a kink is no gradient, and differs from those that are not
-        if np.abs(far - near).max() <= _SAME * (1.0 + np.abs(near).max()):
+        points = (u + ray, u + 0.5 * ray, u + 0.25 * ray)
+        far, middle, near = (_differences(value, point, _DIFFERENCE) for point in points)
+        longer = [_differences(value, point, 3.0 * _DIFFERENCE) for point in points]
+        # across a kink a difference is no gradient, and depends on its length
+        change = np.abs(np.array([far, middle, near]) - longer).max()
+        if change <= _SAME * (1.0 + np.abs(near).max()):
             break
     return (8.0 * near - 6.0 * middle + far) / 3.0
+
+
+def _differences(value: Callable[[Array], Array], point: Array, length: float) -> Array:
+    """Central differences of G along the axes."""
+    steps = length * np.eye(point.size)
+    return (value(point + steps) - value(point - steps)) / (2.0 * length)
 
 
 def _least_of_hull(gradients: Array, normals: Array) -> tuple[Array, Array]:

@@ -29,7 +29,7 @@ PLACES = ("inside", "kink", "wall", "kink and wall")
 
 # Differences of values resolve the least element to about 1e-4 where dV is a ball, see study.least_norm;
 # velocities are of order one.
-PROJECTION_TOLERANCE = 1e-3
+PROJECTION_TOLERANCE = 5e-4
 # Orders are fitted to a few halvings.
 ORDER_SLACK = {False: 0.15, True: 0.3}
 # What rounding does to F, relative to its size.
