@@ -13,6 +13,8 @@ from wassflow.flow.cell_quadrature import CellQuadrature, CentroidQuadrature, Fa
 from wassflow.flow.face_velocity import FaceVelocity
 from wassflow.flow.muscl import MusclTransport
 from wassflow.flow.reconstruction import Limiter, LinearReconstruction
+from wassflow.flow.rows import rows
+from wassflow.flow.stage import stage_masses
 from wassflow.flow.upwind import UpwindTransport, faces_with_mass
 from wassflow.functional import FirstVariation, Functional
 
@@ -112,7 +114,8 @@ class DensityScheme(ABC):
             self._potential if at_centroids else self._regularizer(quadrature.points, "quadrature nodes")
         )
         self.fluxes = np.zeros(len(mesh.face_cells))
-        self._active = np.empty(len(mesh.face_cells), dtype=np.int64)
+        self._all_faces = np.arange(len(mesh.face_cells))
+        self._active = np.empty_like(self._all_faces)
         self._least_mass = 0.0
 
     def start(self, masses: Array) -> CellMasses:
@@ -140,26 +143,24 @@ class DensityScheme(ABC):
         """Evaluate velocity and rates of change, with a single sum over the ranks; ``rate`` is written to."""
         mesh, features, masses = self.mesh, self.functional.features, cells.masses
         variation = self.functional.linearize(cells.moment)
-        faces = self._active[: faces_with_mass(mesh.face_cells, masses, self._active)]
+        faces = self._faces_with_mass(masses)
         self.active_faces += faces.size
         self.seen_faces += self._active.size
-        self.fluxes[:] = 0.0
+        if faces.size < self.fluxes.size:
+            self.fluxes[:] = 0.0
         outflow, dissipation = 0.0, 0.0
-        rate[:] = 0.0
-        if faces.size:
-            normal = self.velocity.normal(variation, faces)
-            self.fluxes[faces] = normal * rows(mesh.face_areas, faces)
-            if np.all(np.isfinite(normal)):
-                outflow = self._transport(cells, faces, rate)
-                dissipation = self._dissipation(masses)
-            else:
-                outflow = np.nan
+        if not faces.size:
+            rate[:] = 0.0
+        elif self.velocity.fluxes(variation, faces, self.fluxes):
+            outflow = self._transport(cells, faces, rate)
+            dissipation = self._dissipation(masses)
+        else:
+            rate[:] = 0.0
+            outflow = np.nan
         # One reduction: sums first, then one slot per rank for the largest outflow.
         size = features.size
         packed = np.zeros(size + 3 + mesh.comm.size)
-        moving = np.flatnonzero(rate)
-        if moving.size:
-            packed[:size] = features.moment(rows(self._centroids, moving), rows(rate, moving))
+        packed[:size] = self._local_moment(rate)
         packed[size] = self._potential @ rate
         packed[size + 1] = dissipation
         packed[size + 2] = masses[: mesh.num_owned].sum()
@@ -184,6 +185,18 @@ class DensityScheme(ABC):
             mass=float(packed[size + 2]),
         )
 
+    def _local_moment(self, masses: Array) -> Array:
+        features, held = self.functional.features, masses != 0.0
+        count = np.count_nonzero(held)
+        if 2 * count > masses.size:  # it costs more to copy the others than to pass over zeros
+            return features.moment(self._centroids, masses)
+        return features.moment(self._centroids[held], masses[held]) if count else np.zeros(features.size)
+
+    def _faces_with_mass(self, masses: Array) -> NDArray[np.int64]:
+        if masses.size and masses.min() > 0.0:
+            return self._all_faces
+        return self._active[: faces_with_mass(self.mesh.face_cells, masses, self._active)]
+
     @abstractmethod
     def longest_stage(self, state: State) -> float:
         """The longest step that a stage of a Runge-Kutta method may take from ``state``."""
@@ -194,14 +207,8 @@ class DensityScheme(ABC):
 
     def _stage_masses(self, start: CellMasses, state: State, dt: float, share: float) -> Array:
         """Return the masses (with ghosts) of :meth:`stage`."""
-        owned = self.mesh.num_owned
         masses = np.empty_like(start.masses)
-        moved = np.multiply(state.rate, dt, out=masses[:owned])
-        moved += state.cells.masses[:owned]
-        if share != 1.0:
-            moved *= share
-            moved += (1.0 - share) * start.masses[:owned]
-        moved[moved < self._least_mass] = 0.0
+        stage_masses(start.masses, share, state.cells.masses, state.rate, dt, self._least_mass, masses)
         return self.mesh.halo.update(masses)
 
     def _slopes(self, masses: Array) -> Array | None:
@@ -307,8 +314,3 @@ class MusclScheme(DensityScheme):
 
     def _dissipation(self, masses: Array) -> float:
         return self.velocity.dissipation(self.transport, masses)
-
-
-def rows[Entries: np.generic](array: NDArray[Entries], chosen: NDArray[np.integer]) -> NDArray[Entries]:
-    """The chosen rows; no copy when all of them are chosen, which is the case once mass is everywhere."""
-    return array if chosen.size == len(array) else array[chosen]

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from wassflow.arguments import Array
 from wassflow.errors import WassflowError
+from wassflow.flow.face_fluxes import gradient_and_kinks, steepest_fluxes
 from wassflow.flow.held import HeldMass
+from wassflow.flow.rows import rows
 from wassflow.functional import FirstVariation, Functional
 
 # How far face normals may be from the line between the two centroids.
@@ -34,7 +36,7 @@ class Transport(Protocol):
 
 
 class FaceVelocity(ABC):
-    """v.n on faces of ``mesh``, from the left to the right cell, for the functional's first variation.
+    """|f| v.n on faces of ``mesh``, from the left to the right cell, for the functional's first variation.
 
     Attributes:
         decays_energy: whether first-order upwind fluxes of this velocity never let F_h rise, and lose it at
@@ -50,8 +52,11 @@ class FaceVelocity(ABC):
         self._values = np.zeros(len(mesh.face_cells))
 
     @abstractmethod
-    def normal(self, variation: FirstVariation, faces: NDArray[np.int64]) -> Array:
-        """Return v.n on the given faces, ``(len(faces),)``."""
+    def fluxes(self, variation: FirstVariation, faces: NDArray[np.int64], out: Array) -> bool:
+        """Write |f| v.n of the given faces to their entries of ``out``; tell whether all are finite.
+
+        ``faces`` are in ascending order, so that as many as there are, are all.
+        """
 
     @abstractmethod
     def dissipation(self, transport: Transport, masses: Array) -> float:
@@ -64,6 +69,9 @@ class PointwiseVelocity(FaceVelocity):
     Between cells at a wall or at a kink of V, where mass is held, with the velocity that it has there
     (:class:`wassflow.flow.held.HeldMass`): on simplices mass would not slide along them otherwise. The
     dissipation is the mean of |v(x_f)|^2 over the faces of each cell, weighted by its mass.
+
+    Midpoints do not move: dV is evaluated there once, and where it is a gradient, on nearly all faces, the
+    velocity and its flux take one pass over the faces.
     """
 
     decays_energy = False
@@ -72,13 +80,26 @@ class PointwiseVelocity(FaceVelocity):
         super().__init__(functional, mesh)
         self._midpoints = mesh.domain.wrap(mesh.face_midpoints)
         self._held = HeldMass(functional.regularizer, mesh)
+        self._gradient, kinked = gradient_and_kinks(functional.regularizer, self._midpoints)
+        self._is_special = kinked
+        self._is_special[self._held.faces] = True
+        self._special = np.flatnonzero(self._is_special)
+        self._vectors = mesh.face_areas[:, None] * mesh.face_normals
 
-    def normal(self, variation: FirstVariation, faces: NDArray[np.int64]) -> Array:
-        """Return v(x_f).n on the given faces."""
-        velocity = variation.velocity(_rows(self._midpoints, faces))
-        self._held.correct(velocity, variation, faces)
-        self._values[faces] = np.einsum("ij,ij->i", velocity, velocity)
-        return np.einsum("ij,ij->i", velocity, _rows(self.mesh.face_normals, faces))
+    def fluxes(self, variation: FirstVariation, faces: NDArray[np.int64], out: Array) -> bool:
+        """Write |f| v(x_f).n of the given faces to ``out``; tell whether all are finite."""
+        paired = variation.features.pair_gradient(rows(self._midpoints, faces), variation.slope)
+        finite = steepest_fluxes(paired, self._gradient, self._vectors, faces, out, self._values)
+        everywhere = faces.size == len(self._vectors)
+        special = self._special if everywhere else np.flatnonzero(self._is_special[faces])
+        if special.size:
+            there = faces[special]
+            velocity = variation.regularizer.velocity(self._midpoints[there], -paired[special])
+            self._held.correct(velocity, variation, there)
+            out[there] = np.einsum("ij,ij->i", velocity, self._vectors[there])
+            self._values[there] = np.einsum("ij,ij->i", velocity, velocity)
+            finite = finite and bool(np.all(np.isfinite(out[there])))
+        return finite
 
     def dissipation(self, transport: Transport, masses: Array) -> float:
         """Return this rank's part of sum_K m_K mean_f |v(x_f)|^2."""
@@ -119,20 +140,24 @@ class PotentialVelocity(FaceVelocity):
                 "velocity 'potential' needs a regularizer V that is periodic along the periodic axes of the"
                 " mesh, found one that jumps there; use 'pointwise'"
             )
+        self._conductance = mesh.face_areas / self._distances
+        self._potential = value(mesh.centroids)
         self._wanted = np.zeros(mesh.num_cells, dtype=bool)
         self._first_variation = np.zeros(mesh.num_cells)
 
-    def normal(self, variation: FirstVariation, faces: NDArray[np.int64]) -> Array:
-        """Return (F'(x_K) - F'(x_L)) / d_KL on the given faces."""
-        left, right = _rows(self._left, faces), _rows(self._right, faces)
-        self._wanted[:] = False
+    def fluxes(self, variation: FirstVariation, faces: NDArray[np.int64], out: Array) -> bool:
+        """Write |f| (F'(x_K) - F'(x_L)) / d_KL of the given faces to ``out``; tell whether all are finite."""
+        left, right = rows(self._left, faces), rows(self._right, faces)
+        self._wanted[:] = faces.size == len(self._left)
         self._wanted[left] = True
         self._wanted[right] = True
         cells = np.flatnonzero(self._wanted)
-        self._first_variation[cells] = variation(_rows(self.mesh.centroids, cells))
+        paired = variation.features.pair(rows(self.mesh.centroids, cells), variation.slope)
+        self._first_variation[cells] = paired + rows(self._potential, cells)
         drop = self._first_variation[left] - self._first_variation[right]
         self._values[faces] = np.abs(drop)
-        return drop / _rows(self._distances, faces)
+        out[faces] = drop * rows(self._conductance, faces)
+        return bool(np.all(np.isfinite(drop)))
 
     def dissipation(self, transport: Transport, masses: Array) -> float:
         """Return this rank's part of sum_f |f| d_KL (v.n)^2 rho_donor."""
@@ -143,8 +168,3 @@ FACE_VELOCITIES: dict[str, type[FaceVelocity]] = {
     "pointwise": PointwiseVelocity,
     "potential": PotentialVelocity,
 }
-
-
-def _rows(array: NDArray[Any], chosen: NDArray[np.int64]) -> NDArray[Any]:
-    """The chosen rows; no copy when all of them are chosen, which is the case once mass is everywhere."""
-    return array if chosen.size == len(array) else array[chosen]

@@ -61,7 +61,7 @@ class MusclTransport:
 
     def mean_over_faces(self, values: Array, masses: Array) -> float:
         """Return the sum over cells of mass times the mean of ``values`` over the cell's interior faces."""
-        return float(mean_over_faces(self.faces, self.signs, values, masses))
+        return mean_over_faces(self.faces, self.signs, values, masses)
 
     def sum_over_transfers(self, values: Array, masses: Array) -> float:
         """Return the sum over faces of ``values`` times the mass that crosses the face per unit time.

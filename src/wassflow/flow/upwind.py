@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from wassflow.arguments import Array
-from wassflow.flow.vectorized import larger, read, write
+from wassflow.flow.vectorized import add, larger, read, write
 
 Indices = NDArray[np.int32]
 
@@ -122,7 +122,7 @@ class UpwindTransport:
 
     def mean_over_faces(self, values: Array, masses: Array) -> float:
         """Return the sum over cells of mass times the mean of ``values`` over the cell's interior faces."""
-        return float(mean_over_faces(self.faces, self.signs, values, masses))
+        return mean_over_faces(self.faces, self.signs, values, masses)
 
     def sum_over_transfers(self, values: Array, masses: Array) -> float:
         """Return the sum over faces of ``values`` times the mass that crosses the face per unit time."""
@@ -209,21 +209,27 @@ def faces_with_mass(face_cells, masses, out):  # type: ignore[no-untyped-def]
     return count
 
 
-@njit(cache=True)
-def mean_over_faces(faces, signs, values, masses):  # type: ignore[no-untyped-def]
+def mean_over_faces(faces: Indices, signs: NDArray[np.int8], values: Array, masses: Array) -> float:
     """Return the sum over cells of mass times the mean of ``values`` over the cell's interior faces."""
-    total = 0.0
-    for cell in range(faces.shape[1]):
-        if masses[cell] > 0.0:
+    return float(_mean_kernel(len(faces))(faces, signs, values, masses)) if values.size else 0.0
+
+
+@lru_cache
+def _mean_kernel(faces_per_cell: int) -> Callable:
+    @njit(cache=True, error_model="numpy")
+    def mean(faces, signs, values, masses):  # type: ignore[no-untyped-def]
+        total = 0.0
+        for cell in range(faces.shape[1]):
             part = 0.0
             count = 0
-            for j in range(faces.shape[0]):
-                if signs[j, cell] != 0:
-                    part += values[faces[j, cell]]
-                    count += 1
-            if count > 0:
-                total += masses[cell] * part / count
-    return total
+            for j in range(faces_per_cell):
+                inside = abs(read(signs[j], cell))
+                part += inside * read(values, read(faces[j], cell))
+                count += inside
+            total = add(total, read(masses, cell) * part / max(count, 1))
+        return total
+
+    return mean
 
 
 @njit(cache=True)

@@ -1,4 +1,5 @@
-"""What numba lacks to run a loop in vector registers: reads and writes that do not overlap, and a maximum.
+"""What numba lacks to run a loop in vector registers: reads and writes that do not overlap, and sums
+and maxima in any order.
 
 Numba cannot say that an array which is written shares no memory with those that are read (`restrict` in C).
 Where indices come from another array, as for the masses of neighbours, LLVM cannot find out either and keeps
@@ -57,6 +58,16 @@ def larger(typing_context, a, b):  # type: ignore[no-untyped-def]
         return builder.select(
             builder.fcmp_ordered(">", first, second, flags=flags), first, second, flags=flags
         )
+
+    return types.float64(types.float64, types.float64), generate
+
+
+@_inlined
+def add(typing_context, a, b):  # type: ignore[no-untyped-def]
+    """Return a + b; the sum of a loop may be taken in any order."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.fadd(*arguments, flags=("reassoc",))
 
     return types.float64(types.float64, types.float64), generate
 

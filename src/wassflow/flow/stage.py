@@ -1,0 +1,16 @@
+"""New masses from old ones and their rates of change, in one pass."""
+
+from numba import njit
+
+
+@njit(cache=True)
+def stage_masses(start, share, masses, rate, dt, least, out):  # type: ignore[no-untyped-def]
+    """Write (1 - share) start + share (masses + dt rate) to ``out``, with less than ``least`` dropped.
+
+    ``rate`` has an entry for each owned cell; the others may go on with ghosts.
+    """
+    for cell in range(rate.size):
+        moved = masses[cell] + dt * rate[cell]
+        if share != 1.0:
+            moved = share * moved + (1.0 - share) * start[cell]
+        out[cell] = 0.0 if moved < least else moved
