@@ -8,8 +8,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from wassflow.arguments import Array
-from wassflow.flow.vectorized import read, write
 from wassflow.functional import regularizer
+from wassflow.vectorized import read, write
 
 
 def gradient_and_kinks(V: regularizer.Regularizer, points: Array) -> tuple[Array, NDArray[np.bool_]]:

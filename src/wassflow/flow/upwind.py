@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from wassflow.arguments import Array
-from wassflow.flow.vectorized import add, larger, read, write
+from wassflow.vectorized import add, larger, read, write
 
 Indices = NDArray[np.int32]
 

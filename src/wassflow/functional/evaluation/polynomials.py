@@ -10,10 +10,12 @@ is a weight w, and the polynomial is multiplied by it.
 import numpy as np
 from numba import njit
 
-from wassflow.functional.evaluation.vectors import add_plane, plane
+from wassflow.functional.evaluation.vectors import add_line, add_plane, plane
+from wassflow.vectorized import read, write
 
 # How far outside the grid, in cells, a point is still taken for one inside: rounding errors of a projection.
 _SLACK = 1e-6
+_BLOCK = 256
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -22,30 +24,10 @@ def _locate(coordinate, lower, cells_per_unit, cells, periodic):
     s = (coordinate - lower) * cells_per_unit
     if periodic:
         s -= cells * np.floor(s / cells)
-        inside = True
-    else:
-        inside = (s >= -_SLACK) & (s <= cells + _SLACK)
+    inside = (s >= -_SLACK) & (s <= cells + _SLACK)
     # both comparisons are false for what is not a number
     cell = int(s) if (s > 0.0) & (s < cells) else (cells - 1 if s >= cells else 0)
     return cell, 2.0 * (s - cell) - 1.0, inside
-
-
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy")
-def _line(c, y, lanes):
-    """Return a polynomial and its derivative at y."""
-    value, slope = c[len(lanes) - 1], 0.0
-    for k in range(len(lanes) - 2, -1, -1):
-        slope = slope * y + value
-        value = value * y + c[k]
-    return value, slope
-
-
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy")
-def _add_line(c, weight, y, lanes):
-    """Add the monomials at y times a weight to c."""
-    for k in range(len(lanes)):
-        c[k] += weight
-        weight *= y
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy")
@@ -69,14 +51,21 @@ def _add_solid(c, weight, x, y, z, lanes):
         weight *= x
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+# On a line, points are taken several at a time: only reads that cannot overlap writes let the compiler do it.
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy")
 def _value_1(u, lower, scale, periodic, lanes, table, out):
-    first = u.shape[1] - 1
-    outside = 0
-    for i in range(u.shape[0]):
-        a, x, inside = _locate(u[i, first], lower[0], scale[0], table.shape[0], periodic[0])
-        out[i] = (u[i, 0] if first else 1.0) * _line(table[a], x, lanes)[0]
-        outside += not inside
+    points, coefficients = u.reshape(-1), table.reshape(-1)
+    start, per_unit, cells, cyclic = lower[0], scale[0], table.shape[0], periodic[0]
+    first, width, outside = u.shape[1] - 1, len(lanes), 0
+    for i in range(out.size):
+        weight = read(points, 2 * i) if first else 1.0
+        t = read(points, 2 * i + 1 if first else i)
+        cell, y, inside = _locate(t, start, per_unit, cells, cyclic)
+        value = read(coefficients, width * cell + width - 1)
+        for k in range(width - 2, -1, -1):
+            value = value * y + read(coefficients, width * cell + k)
+        write(out, i, weight * value)
+        outside += 0 if inside else 1
     return outside
 
 
@@ -107,17 +96,39 @@ def _value_3(u, lower, scale, periodic, lanes, table, out):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _gradient_1(u, lower, scale, periodic, lanes, table, out):
-    first = u.shape[1] - 1
-    outside = 0
-    for i in range(u.shape[0]):
-        a, x, inside = _locate(u[i, first], lower[0], scale[0], table.shape[0], periodic[0])
-        value, slope_x = _line(table[a], x, lanes)
-        weight = 2.0
-        if first:
-            weight *= u[i, 0]
-            out[i, 0] = value
-        out[i, first] = weight * scale[0] * slope_x
-        outside += not inside
+    points, coefficients, results = u.reshape(-1), table.reshape(-1), out.reshape(-1)
+    grid = (lower[0], scale[0], table.shape[0], periodic[0])
+    if u.shape[1] == 2:
+        return _weighted_slopes(points, *grid, lanes, coefficients, results)
+    return _slopes(points, *grid, lanes, coefficients, results)
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy")
+def _weighted_slopes(points, lower, scale, cells, periodic, lanes, coefficients, results):
+    width, outside = len(lanes), 0
+    for i in range(points.size // 2):
+        cell, y, inside = _locate(read(points, 2 * i + 1), lower, scale, cells, periodic)
+        value, slope = read(coefficients, width * cell + width - 1), 0.0
+        for k in range(width - 2, -1, -1):
+            slope = slope * y + value
+            value = value * y + read(coefficients, width * cell + k)
+        write(results, 2 * i, value)
+        write(results, 2 * i + 1, 2.0 * scale * read(points, 2 * i) * slope)
+        outside += 0 if inside else 1
+    return outside
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy")
+def _slopes(points, lower, scale, cells, periodic, lanes, coefficients, results):
+    width, outside = len(lanes), 0
+    for i in range(points.size):
+        cell, y, inside = _locate(read(points, i), lower, scale, cells, periodic)
+        value, slope = read(coefficients, width * cell + width - 1), 0.0
+        for k in range(width - 2, -1, -1):
+            slope = slope * y + value
+            value = value * y + read(coefficients, width * cell + k)
+        write(results, i, 2.0 * scale * slope)
+        outside += 0 if inside else 1
     return outside
 
 
@@ -161,14 +172,25 @@ def _gradient_3(u, lower, scale, periodic, lanes, table, out):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _spread_1(u, weights, lower, scale, periodic, lanes, table):
-    first = u.shape[1] - 1
-    outside = 0
-    for i in range(u.shape[0]):
-        weight = weights[i] * (u[i, 0] if first else 1.0)
-        if weight != 0.0:  # empty cells are the normal case of a density
-            a, x, inside = _locate(u[i, first], lower[0], scale[0], table.shape[0], periodic[0])
-            _add_line(table[a], weight, x, lanes)
-            outside += not inside
+    points = u.reshape(-1)
+    start, per_unit, cells, cyclic = lower[0], scale[0], table.shape[0], periodic[0]
+    first, outside = u.shape[1] - 1, 0
+    # some points are located, several at a time, before they are added one by one
+    cell, local, factor = np.empty(_BLOCK, np.int64), np.empty(_BLOCK), np.empty(_BLOCK)
+    for begin in range(0, weights.size, _BLOCK):
+        count = min(_BLOCK, weights.size - begin)
+        for k in range(count):
+            i = begin + k
+            weight = read(weights, i) * (read(points, 2 * i) if first else 1.0)
+            t = read(points, 2 * i + 1 if first else i)
+            a, x, inside = _locate(t, start, per_unit, cells, cyclic)
+            write(cell, k, a)
+            write(local, k, x)
+            write(factor, k, weight)
+            outside += 0 if inside | (weight == 0.0) else 1
+        for k in range(count):
+            if factor[k] != 0.0:  # empty cells are the normal case of a density
+                add_line(table[cell[k]], factor[k], local[k], lanes)
     return outside
 
 

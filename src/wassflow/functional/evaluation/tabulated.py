@@ -29,9 +29,9 @@ _MARGIN = 0.25
 class TabulatedFeatures(WrappedFeatures):
     """Features Phi whose integrals and pairings come from piecewise polynomials, to a verified tolerance.
 
-    <g, Phi(u)> is a smooth function of few variables. For each g it is tabulated as polynomials of degree 7
-    on a tensor grid of cells, and a point costs some 8^q multiplications whatever N is, q the number of
-    coordinates without the weight w, in which Phi is linear. The grid comes from g through a reduced basis
+    <g, Phi(u)> is a smooth function of few variables. For each g it is tabulated as polynomials of low
+    degree on a tensor grid of cells, and a point costs some 8^q multiplications whatever N is, q the number
+    of coordinates without the weight w, in which Phi is linear. The grid comes from g through a reduced basis
     (the space spanned by the values of Phi has a numerical rank of a few dozen) and a spectral basis in each
     coordinate: Chebyshev polynomials, or for spikes their own frequencies and FFTs. Integrals are spread and
     collected on the same grid, the exact transpose, as nonuniform FFTs do (Dutt and Rokhlin, SIAM J. Sci.

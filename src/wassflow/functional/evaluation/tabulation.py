@@ -26,9 +26,9 @@ _NEGLIGIBLE, _ROUNDING = 1e-4, 1e-15
 _MOST_NODES = 512
 # Fresh points at which the span is checked.
 _CHECKS = 32
-# Coefficients of the polynomials of spikes on a cell, by the dimension of the torus: where there are many
-# cells, fewer and larger ones keep the table small, for twice the work at a point.
-_SPIKE_WIDTHS = {1: 8, 2: 14}
+# Coefficients of polynomials along an axis, by the number of axes: fewer are faster at a point, more need
+# fewer cells, which is what counts for the many waves of spikes on a torus.
+_WIDTHS, _SPIKE_WIDTHS = {1: 6, 2: 8, 3: 8}, {1: 8, 2: 12}
 # Frequencies of spikes that stand for all of them.
 _FREQUENCIES = 16
 
@@ -139,7 +139,7 @@ def _resolved_axis(
     values, slopes = along(shape.value, t), along(lambda u: shape.slope(u, axis), t)
     size = 2
     while True:
-        trial = ChebyshevAxis(least, largest, size)
+        trial = ChebyshevAxis(least, largest, size, width=_WIDTHS[shape.dim])
         coefficients = along(shape.value, trial.nodes)
         found = [basis @ coefficients for basis in trial.basis(t)]
         if _largest_error(found, (values, slopes), _LINES) <= goal:

@@ -1,4 +1,4 @@
-"""Polynomials in two variables in vector registers: their value and gradient, and sums of monomials.
+"""Polynomials in vector registers: values and gradients in two variables, and sums of monomials.
 
 A compiler does not find these vectors in loops: written as LLVM instructions they run two to three times as
 fast. The number of coefficients along an axis is known when they are compiled: it is that of the entries of a
@@ -21,12 +21,27 @@ def lanes_of(width: int) -> tuple[float, ...]:
     return (0.0,) * width
 
 
+def _add_line(_context, row, weight, y, lanes):
+    """Add weight y^k to the entries of a row ``(width,)``."""
+    width = lanes.count
+
+    def codegen(context, builder, signature, arguments):
+        pointer = _rows(context, builder, signature.args[0], arguments[0], width, 1)[0]
+        powers = _powers(builder, arguments[2], width)
+        spread = _spread(builder, arguments[1], width)
+        moved = _multiply_add(builder, powers, spread, builder.load(pointer, align=8))
+        builder.store(moved, pointer, align=8)
+        return context.get_dummy_value()
+
+    return types.void(row, types.float64, types.float64, lanes), codegen
+
+
 def _plane(_context, block, x, y, lanes):
     """Return sum_kl block_kl x^k y^l and its partial derivatives; blocks are ``(width, width)``, C order."""
     width = lanes.count
 
     def codegen(context, builder, signature, arguments):
-        rows = _rows(context, builder, signature.args[0], arguments[0], width)
+        rows = _rows(context, builder, signature.args[0], arguments[0], width, width)
         spread = _spread(builder, arguments[1], width)
         # Horner's rule in x for all columns at a time
         value = builder.load(rows[-1], align=8)
@@ -35,9 +50,7 @@ def _plane(_context, block, x, y, lanes):
             slope = value if slope is None else _multiply_add(builder, slope, spread, value)
             value = _multiply_add(builder, value, spread, builder.load(row, align=8))
         powers = _powers(builder, arguments[2], width)
-        before = [0, *range(width - 1)]
-        shifted = builder.shuffle_vector(powers, powers, _constant(before, _INDEX))
-        derivatives = builder.fmul(shifted, _constant(range(width), _DOUBLE))
+        derivatives = _derivatives(builder, powers, width)
         results = [
             _total(builder, builder.fmul(one, other), width)
             for one, other in ((value, powers), (slope, powers), (value, derivatives))
@@ -52,7 +65,7 @@ def _add_plane(_context, block, weight, x, y, lanes):
     width = lanes.count
 
     def codegen(context, builder, signature, arguments):
-        rows = _rows(context, builder, signature.args[0], arguments[0], width)
+        rows = _rows(context, builder, signature.args[0], arguments[0], width, width)
         spread = _spread(builder, arguments[2], width)
         monomials = builder.fmul(_powers(builder, arguments[3], width), _spread(builder, arguments[1], width))
         for row in rows:
@@ -64,12 +77,13 @@ def _add_plane(_context, block, weight, x, y, lanes):
 
 
 # Any: the checker does not know that the first argument is not the caller's
+add_line: Any = intrinsic(_add_line)
 plane: Any = intrinsic(_plane)
 add_plane: Any = intrinsic(_add_plane)
 
 
-def _rows(context: Any, builder: Any, kind: Any, block: Any, width: int) -> list[Any]:
-    """Return pointers to the rows of a block as vectors."""
+def _rows(context: Any, builder: Any, kind: Any, block: Any, width: int, count: int) -> list[Any]:
+    """Return pointers to the first ``count`` rows of a block as vectors."""
     data = context.make_array(kind)(context, builder, block).data
     first = builder.bitcast(data, ir.VectorType(_DOUBLE, width).as_pointer())
     # a step along a pointer would be that of a vector with its padding
@@ -80,7 +94,7 @@ def _rows(context: Any, builder: Any, kind: Any, block: Any, width: int) -> list
             ),
             first.type,
         )
-        for k in range(width)
+        for k in range(count)
     ]
 
 
@@ -106,6 +120,12 @@ def _powers(builder: Any, number: Any, width: int) -> Any:
         result = factor if bit == 0 else builder.fmul(result, factor)
         power = builder.fmul(power, power)
     return result
+
+
+def _derivatives(builder: Any, powers: Any, width: int) -> Any:
+    """Return 0, 1, 2 y, ..., (width - 1) y^(width - 2) from the powers of y."""
+    shifted = builder.shuffle_vector(powers, powers, _constant([0, *range(width - 1)], _INDEX))
+    return builder.fmul(shifted, _constant(range(width), _DOUBLE))
 
 
 def _multiply_add(builder: Any, x: Any, y: Any, z: Any) -> Any:
