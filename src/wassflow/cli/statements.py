@@ -84,6 +84,105 @@ STATEMENTS = (
             }
         },
     ),
+    Statement(
+        name="optimality",
+        source="Proposition 3.1",
+        claim="mu minimises F if and only if F' >= 0, with F' = 0 on the support; certified gaps",
+        study="optimality",
+        plot="optimality",
+        full={
+            "cases": {
+                "deconvolution-2d": {"m": 64, "t_end": 100.0},
+                "deconvolution-3d": {"m": 64, "t_end": 60.0},
+                "relu-2d": {"m": 64, "t_end": 100.0},
+                "relu-3d": {"m": 16, "t_end": 60.0},
+                "sigmoid-3d": {"m": 32, "t_end": 200.0},
+                "cosine-2d": {"m": 64, "t_end": 60.0, "parameters": {"y": (1.3, -1.2)}},
+            }
+        },
+        quick={
+            "cases": {
+                "deconvolution-2d": {"m": 16, "t_end": 20.0},
+                "relu-2d": {"m": 32, "t_end": 20.0},
+                "cosine-2d": {"m": 32, "t_end": 40.0, "parameters": {"y": (1.3, -1.2)}},
+            }
+        },
+    ),
+    Statement(
+        name="global-convergence",
+        source="Theorems 3.3, 3.5",
+        claim="F(mu_{m,t}) falls to F* if the support of the start separates; else it can be stuck above",
+        study="global_convergence",
+        plot="global_convergence",
+        full={
+            "cases": {
+                "deconvolution-2d": {
+                    "ms": (8, 32, 128),
+                    "t_end": 100.0,
+                    "starts": ("separating", "one sign", "half"),
+                    "density": 48,
+                },
+                "deconvolution-3d": {
+                    "ms": (8, 64),
+                    "t_end": 60.0,
+                    "starts": ("separating", "half", "point"),
+                },
+                "relu-2d": {"ms": (8, 32, 128), "t_end": 100.0},
+                "relu-3d": {"ms": (4, 16), "t_end": 60.0, "starts": ("separating", "one sign", "point")},
+                "sigmoid-3d": {"ms": (4, 16, 64), "t_end": 200.0, "starts": ("separating", "half", "point")},
+            }
+        },
+        quick={
+            "cases": {
+                "deconvolution-2d": {"ms": (8, 16), "t_end": 20.0},
+                "relu-2d": {"ms": (8, 32), "t_end": 50.0},
+            }
+        },
+    ),
+    Statement(
+        name="exchange-of-limits",
+        source="Lemma C.15",
+        claim="lim_t lim_m F = lim_m lim_t F = F*; a matrix of rank r needs m >= r particles",
+        study="exchange_of_limits",
+        plot="exchange_of_limits",
+        full={
+            "problems": (
+                {
+                    "eigenvalues": (0.8, 0.3),
+                    "ms": (1, 2, 3, 4, 8, 16, 64, 256),
+                    "times": (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0),
+                    "cells": 96,
+                },
+                {
+                    "eigenvalues": (0.8, 0.3, -0.3),
+                    "ms": (1, 2, 3, 4, 8, 16, 64, 256),
+                    "times": (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0),
+                    "cells": 32,
+                },
+                {
+                    "case": "deconvolution-2d",
+                    "ms": (2, 4, 8, 16, 64, 256),
+                    "times": (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
+                },
+            )
+        },
+        quick={
+            "problems": (
+                {
+                    "eigenvalues": (0.8, 0.3),
+                    "ms": (1, 2, 3, 8, 64),
+                    "times": (0.1, 0.3, 1.0, 3.0, 10.0, 20.0),
+                    "cells": 56,
+                },
+                {
+                    "eigenvalues": (0.8, 0.3, -0.3),
+                    "ms": (1, 2, 3, 8, 64),
+                    "times": (0.1, 0.3, 1.0, 3.0, 10.0, 20.0),
+                    "cells": 20,
+                },
+            )
+        },
+    ),
 )
 
 

@@ -6,12 +6,15 @@ Every function draws on axes or returns a figure of its own; none touches matplo
 from wassflow.plot.comparison import comparison, distances, energies
 from wassflow.plot.convergence import convergence
 from wassflow.plot.density import colour_scale, density, marginal, particles
+from wassflow.plot.exchange_of_limits import exchange_of_limits
 from wassflow.plot.files import save_figure
+from wassflow.plot.global_convergence import global_convergence
 from wassflow.plot.laguerre import laguerre_cells, transport
 from wassflow.plot.many_particle_limit import many_particle_limit, many_particle_limits
 from wassflow.plot.mesh_refinement import errors, mesh_refinement
 from wassflow.plot.meshes import mesh, mesh_cells
 from wassflow.plot.minimal_norm import minimal_norm
+from wassflow.plot.optimality import optimality
 from wassflow.plot.style import new_figure, style
 
 __all__ = [
@@ -22,6 +25,8 @@ __all__ = [
     "distances",
     "energies",
     "errors",
+    "exchange_of_limits",
+    "global_convergence",
     "laguerre_cells",
     "many_particle_limit",
     "many_particle_limits",
@@ -31,6 +36,7 @@ __all__ = [
     "mesh_refinement",
     "minimal_norm",
     "new_figure",
+    "optimality",
     "particles",
     "save_figure",
     "style",

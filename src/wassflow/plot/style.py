@@ -159,6 +159,13 @@ class Page:
         self.figure.legend(handles=list(handles), bbox_to_anchor=place, **options)
 
 
+def open_axes(ax: Axes) -> None:
+    """Leave the upper and the right side of axes open, and draw a faint grid."""
+    ax.grid(color=FAINT, linewidth=0.5)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+
+
 def decimal_heights(ax: Axes) -> None:
     """Label heights 1, 2, 5 times powers of ten as plain decimals."""
     ax.yaxis.set_major_locator(LogLocator(10.0, subs=(1.0, 2.0, 5.0), numticks=12))

@@ -2,28 +2,40 @@
 
 from wassflow.study.atoms import SingularPart, singular_part
 from wassflow.study.comparison import Comparison, run
+from wassflow.study.exchange_of_limits import ExchangeOfLimits, LimitGrid, exchange_of_limits
+from wassflow.study.global_convergence import GlobalConvergence, global_convergence
 from wassflow.study.many_particle_limit import ManyParticleLimit, many_particle_limit
 from wassflow.study.many_particle_limits import ManyParticleLimits, many_particle_limits
 from wassflow.study.mesh_refinement import MeshRefinement, mesh_refinement
 from wassflow.study.minimal_norm import MinimalNorm, minimal_norm
+from wassflow.study.optimality import Optimality, optimality
+from wassflow.study.rank_problem import RankProblem
 from wassflow.study.rates import RateFit, fit_rate, observed_orders
 from wassflow.study.stability import StabilityBound, stability_bound
 
 __all__ = [
     "Comparison",
+    "ExchangeOfLimits",
+    "GlobalConvergence",
+    "LimitGrid",
     "ManyParticleLimit",
     "ManyParticleLimits",
     "MeshRefinement",
     "MinimalNorm",
+    "Optimality",
+    "RankProblem",
     "RateFit",
     "SingularPart",
     "StabilityBound",
+    "exchange_of_limits",
     "fit_rate",
+    "global_convergence",
     "many_particle_limit",
     "many_particle_limits",
     "mesh_refinement",
     "minimal_norm",
     "observed_orders",
+    "optimality",
     "run",
     "singular_part",
     "stability_bound",

@@ -50,6 +50,7 @@ class _Task:
     case: str
     m: int
     t_end: float = 0.0
+    parameters: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ class Optimality:
             (of its F' from strength (1 -+ psi(theta - theta_0)/K), the largest).
         cases: one record per case: mass ("free" or "fixed"), optimum (certificate of the minimiser found) and
             path (certificates along a particle flow, with the time of each); for sections that are curves
-            ``angles`` and F' on them at every time and at the optimum.
+            ``angles``, F' on them at every time and at the optimum (``curves``), and its ``atoms``.
     """
 
     spikes: list[Record]
@@ -183,8 +184,9 @@ def optimality(
     """Check optimality conditions and duality gaps at minimisers, along flows, and in closed form.
 
     Args:
-        cases: for the name of every case ``m`` and ``t_end`` of a particle flow from a start that separates;
-            of an F that is not homogeneous, whose mass is fixed, from a low-discrepancy sample of Omega.
+        cases: for the name of every case ``m`` and ``t_end`` of a particle flow, and ``parameters`` of the
+            case where they are not its own. The flow starts from particles that separate, or, where F is not
+            homogeneous and the mass is fixed, from uniform points of Omega.
         workers: processes over which the cases are spread.
         progress: show a bar on stderr when it is a terminal.
         ledger: a file in which finished cases stay.
@@ -213,9 +215,10 @@ def optimality(
     return Optimality(spikes, [found[task] for task in tasks if task.case != "spike"])
 
 
-def _task(name: str, m: int, t_end: float) -> _Task:
-    named.get(name)
-    return _Task(name, as_integer("m", m, least=1), as_number("t_end", t_end, above=0.0))
+def _task(name: str, m: int, t_end: float, parameters: Mapping[str, Any] | None = None) -> _Task:
+    given = tuple((parameters or {}).items())
+    named.get(name, **dict(given))
+    return _Task(name, as_integer("m", m, least=1), as_number("t_end", t_end, above=0.0), given)
 
 
 def _nothing() -> None:
@@ -238,9 +241,8 @@ def _spike(dim: int, share: float) -> Record:
     weight = max(height - strength / K, 0.0)
     exact = ParticleCloud(np.concatenate([[weight], place])[None])
     theta = np.random.default_rng(0).random((500, dim))
-    seen = (
-        features.value(np.column_stack([np.ones(500), theta])) @ features.value(spike[None] / height).T[:, 0]
-    )
+    unit = np.concatenate([[1.0], place])[None]
+    seen = features.value(np.column_stack([np.ones(500), theta])) @ features.value(unit)[0]
     deviation = 0.0
     for sign in (1.0, -1.0):
         slope = F.first_variation(exact, np.column_stack([np.full(500, sign), theta]))
@@ -258,7 +260,7 @@ def _spike(dim: int, share: float) -> Record:
 
 
 def _flow(task: _Task) -> Record:
-    case = named.get(task.case)
+    case = named.get(task.case, **dict(task.parameters))
     free = case.functional.features.homogeneous
     homogeneous = free(1, "weight") or free(2, "all")
     mass = "free" if homogeneous else "fixed"
@@ -279,7 +281,12 @@ def _flow(task: _Task) -> Record:
     if curve is not None:
         angles, points = curve
         curves = [case.functional.first_variation(mu, points) for mu in (*clouds, best.measure)]
-        record |= {"angles": angles.tolist(), "curves": [values.tolist() for values in curves]}
+        atoms = np.column_stack([best.measure.points, best.measure.weights])
+        record |= {
+            "atoms": atoms.tolist(),
+            "angles": angles.tolist(),
+            "curves": [values.tolist() for values in curves],
+        }
     return record
 
 
