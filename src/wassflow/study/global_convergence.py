@@ -154,12 +154,12 @@ class GlobalConvergence:
         worst = max(runs, key=lambda run: float(self.excess(run)[-1] / self.excess(run)[0]))
         excess = self.excess(worst)
         left = float(excess[-1] / excess[0])
-        rate = worst["dissipation"] * worst["times"][-1] / float(excess[-1])
+        loses = worst["dissipation"] * worst["times"][-1]
         return Criterion(
             claim,
-            left >= STUCK and rate <= AT_REST and worst["least"] < 0.0,
+            left >= STUCK and loses <= AT_REST * excess[-1] and worst["least"] < 0.0,
             f"{worst['start']}, m = {worst['m']}: F - F* = {excess[-1]:.1e}, {left:.1e} of its start (>= "
-            f"{STUCK:g}), of which {rate:.1e} would go in as long again (<= {AT_REST:g}); min F' <= "
+            f"{STUCK:g}), of which {loses:.1e} would go in as long again (<= {AT_REST:g} of it); min F' <= "
             f"{worst['least']:.1e} < 0",
         )
 
