@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from laguerre.meshes import cube, grid, mesh, refine, square, squared_distances
 
-from wassflow.laguerre import LaguerreDiagram
+from wassflow.laguerre import LaguerreDiagram, cells
 
 
 def random_case(dim, m, seed, n=3):
@@ -131,3 +131,27 @@ def test_refusals_name_the_argument():
         LaguerreDiagram(square(1), [1, 1], [[0.0, 0.0]], [0.0], [1.0, -1.0])
     with pytest.raises(ValueError, match="dimension 2"):
         LaguerreDiagram(cube(1), np.ones(6), [[0.0, 0.0, 0.0]], [0.0]).polygons()
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_parts_and_threads_change_nothing(dim, monkeypatch):
+    simplices, masses, sites, psi = random_case(dim, 200, seed=5, n=4)
+    whole = LaguerreDiagram(simplices, masses, sites, psi)
+    monkeypatch.setattr(cells, "SERIAL", 0)
+    monkeypatch.setattr("numba.config.NUMBA_NUM_THREADS", 1)
+    parts = LaguerreDiagram(simplices, masses, sites, psi)
+    monkeypatch.setattr("numba.config.NUMBA_NUM_THREADS", 3)
+    threads = LaguerreDiagram(simplices, masses, sites, psi)
+    np.testing.assert_array_equal(threads.masses, parts.masses)
+    np.testing.assert_array_equal(threads.costs, parts.costs)
+    np.testing.assert_allclose(parts.masses, whole.masses, atol=1e-16)
+    np.testing.assert_allclose(parts.barycentres, whole.barycentres, atol=1e-14)
+    assert len(parts.facets[2]) == len(whole.facets[2])
+    if dim == 2:
+        assert len(parts.polygons()) == len(whole.polygons())
+        order, expected = (np.lexsort((d.piece_sites, d.piece_simplices)) for d in (parts, whole))
+        np.testing.assert_array_equal(parts.piece_sites[order], whole.piece_sites[expected])
+        np.testing.assert_array_equal(parts.piece_simplices[order], whole.piece_simplices[expected])
+        found, wanted = parts.polygons(), whole.polygons()
+        for one, other in zip(order, expected, strict=True):
+            np.testing.assert_allclose(found[one], wanted[other], atol=1e-14)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 import wassflow as wf
+from wassflow.laguerre.coarsening import barycentres, clusters, spread
 from wassflow.transport import discrete
-from wassflow.transport.coarsening import barycentres, clusters, spread
 from wassflow.transport.discrete import solve_discrete
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+import numba
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -13,6 +17,11 @@ from numpy.typing import NDArray
 from wassflow.laguerre import cells2d, cells3d
 from wassflow.laguerre.geometry import Array
 from wassflow.laguerre.source import Source
+
+# The source is cut into so many parts, which share the cores, when it has at least this many simplices and
+# sites together: threads cost more than a smaller problem (a millisecond).
+PARTS = 8
+SERIAL = 5_000
 
 
 @dataclass(frozen=True)
@@ -65,10 +74,14 @@ class Seeds:
 
     def difference(self, i: NDArray[np.integer], j: NDArray[np.integer]) -> Array:
         """Return y_j - y_i (n, d), the shortest image on periodic axes."""
-        delta = self.positions[j] - self.positions[i]
+        return self.shortest(self.positions[j] - self.positions[i])
+
+    def shortest(self, steps: Array) -> Array:
+        """Return steps (n, d) by the shortest image on periodic axes."""
+        steps = steps.copy()
         for axis in np.flatnonzero(np.isfinite(self.period)):
-            delta[:, axis] -= self.period[axis] * np.rint(delta[:, axis] / self.period[axis])
-        return np.asarray(delta)
+            steps[:, axis] -= self.period[axis] * np.rint(steps[:, axis] / self.period[axis])
+        return steps
 
 
 @dataclass(frozen=True)
@@ -125,26 +138,59 @@ def measure_cells(
     high = np.maximum(seeds.images.max(axis=0), source.bounds[1])
     scale = float(np.sum((high - low) ** 2)) + float(np.max(np.abs(powers)))
     tolerance = 1e-14 * scale
-    if source.dim == 3:
-        out = cells3d.integrate(
-            simplices, density, boxes, seeds.images, powers, seeds.owner, seeds.size, tolerance, certify
-        )
-    else:
-        out = cells2d.integrate(
+    collect = collect and source.dim == 2
+
+    def integrate(root: int) -> tuple[Any, ...]:
+        arguments = (
             simplices,
             density,
             boxes,
+            root,
             seeds.images,
             powers,
             seeds.owner,
             seeds.size,
             tolerance,
-            certify,
-            collect,
         )
-    mass, first, second, rows, columns, weights, defect, excess = out[:8]
-    pieces = None
-    if collect and source.dim == 2:
-        vertices, offsets, site, simplex = out[8:]
-        pieces = Pieces(vertices, offsets, site, source.active[simplex].astype(np.int32))
+        if source.dim == 3:
+            return cells3d.integrate(*arguments, certify)
+        return cells2d.integrate(*arguments, certify, collect)
+
+    parts = _in_threads(integrate, _subtrees(boxes, seeds.size))
+    mass, first, second = (np.sum([part[k] for part in parts], axis=0) for k in range(3))
+    rows, columns, weights = (np.concatenate([part[k] for part in parts]) for k in range(3, 6))
+    defect, excess = (float(sum(part[k] for part in parts)) for k in (6, 7))
+    pieces = _joined([part[8:] for part in parts], source.active) if collect else None
     return Cells(mass, first, second, rows, columns, weights, defect, excess, pieces)
+
+
+def _subtrees(boxes: Array, sites: int) -> list[int]:
+    """Return the nodes whose subtrees are integrated one by one; the same ones whatever the machine.
+
+    Sums are rounded as they are split, so that the number of threads must not decide.
+    """
+    leaves = len(boxes) // 2
+    if leaves + sites < SERIAL or leaves < PARTS:
+        return [1]
+    return [node for node in range(PARTS, 2 * PARTS) if boxes[node, -1] >= 0.0]
+
+
+def _in_threads(work: Callable[[int], tuple[Any, ...]], items: list[int]) -> list[tuple[Any, ...]]:
+    """Return work(item) for each; the kernels hold no lock, and numba's own threads spin when idle."""
+    threads = min(numba.config.NUMBA_NUM_THREADS, len(items))  # type: ignore[attr-defined]
+    if threads == 1:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, items))
+
+
+def _joined(parts: list[tuple[Any, ...]], active: NDArray[np.int64]) -> Pieces:
+    vertices, offsets, site, simplex = zip(*parts, strict=True)
+    before = np.cumsum([0] + [len(block) for block in vertices])
+    shifted = [block[1:] + start for block, start in zip(offsets, before[:-1], strict=True)]
+    return Pieces(
+        np.concatenate(vertices),
+        np.concatenate([[0], *shifted]),
+        np.concatenate(site),
+        active[np.concatenate(simplex)].astype(np.int32),
+    )

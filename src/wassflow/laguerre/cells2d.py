@@ -55,13 +55,13 @@ def _clip(px, py, label, cur, n, ax, ay, b, new, h):
     return nxt, q
 
 
-@njit(cache=True, error_model="numpy")
-def integrate(triangles, density, boxes, sites, psi, owner, size, tol, certify, collect):
+@njit(cache=True, error_model="numpy", nogil=True)
+def integrate(triangles, density, boxes, root, sites, psi, owner, size, tol, certify, collect):
     """Integrate over the pieces (cell of a site) x (triangle).
 
     ``triangles`` (ns, 3, 2) are in the order of the leaves of ``boxes`` (2P, 4), a heap of (centre, half
-    width), half width negative for an empty node; ``sites`` (M, 2), ``psi`` (M,) hold all images, ``owner``
-    (M,) the site of each.
+    width), half width negative for an empty node, and those below the node ``root`` count; ``sites`` (M, 2),
+    ``psi`` (M,) hold all images, ``owner`` (M,) the site of each.
     Returns mass (size,), first (size, 2) = int (x - y), second (size,) = int |x - y|^2, facets (rows,
     columns, int density / (2 |y_i - y_j|)), (tiling defect, excess) as masses and mass x squared length,
     and, if ``collect``, the polygons (vertices, offsets, site, triangle).
@@ -108,8 +108,7 @@ def integrate(triangles, density, boxes, sites, psi, owner, size, tol, certify, 
     label = np.empty((2, room + 8), np.int32)
     h = np.empty(room + 8)
 
-    top = 0
-    node_stack[0] = 1
+    node_stack[0] = root
     start_stack[0] = 0
     end_stack[0] = count
     top = 1

@@ -99,8 +99,8 @@ def _nearest(sites, psi, arena, power, s, e, cx, cy, cz):
     return near, best
 
 
-@njit(cache=True, error_model="numpy")
-def integrate(tetrahedra, density, boxes, sites, psi, owner, size, tol, certify):
+@njit(cache=True, error_model="numpy", nogil=True)
+def integrate(tetrahedra, density, boxes, root, sites, psi, owner, size, tol, certify):
     """Integrate over the pieces (cell of a site) x (tetrahedron); see
     :func:`wassflow.laguerre.cells2d.integrate`.
 
@@ -147,7 +147,7 @@ def integrate(tetrahedra, density, boxes, sites, psi, owner, size, tol, certify)
     # a consistent orientation of the half-edges of a tetrahedron
     start_twin = np.array([6, 14, 8, -1, 10, 12, 0, -1, 2, 13, 4, -1, 5, 9, 1, -1], dtype=np.int32)
 
-    node_stack[0] = 1
+    node_stack[0] = root
     start_stack[0] = 0
     end_stack[0] = count
     top = 1

@@ -1,8 +1,9 @@
-"""Potentials to start from, and the continuation in smoothed densities for sources with voids.
+"""Potentials to start from, and what leads to them for sources with voids.
 
 Newton's method needs a start whose cells all carry mass. Where the source has voids no simple start has
-that, so the source is first smoothed (a diffusion, positive everywhere) as little as one of the starts
-needs; the smoothing then goes to zero in steps taken as large as the cells allow.
+that. Many sites are then started from fewer, heavier ones (:mod:`wassflow.laguerre.prolongation`). For few
+sites the source is first smoothed (a diffusion, positive everywhere) as little as one of the starts needs;
+the smoothing then goes to zero in steps taken as large as the cells allow.
 """
 
 from __future__ import annotations
@@ -14,13 +15,18 @@ import numpy as np
 from wassflow.laguerre.ascent import climb
 from wassflow.laguerre.cells import Cells, Seeds, measure_cells
 from wassflow.laguerre.geometry import Array
+from wassflow.laguerre.lifting import lift_poor_cells
 from wassflow.laguerre.newton import Deadline, NewtonState, least_ratio, solve_newton
+from wassflow.laguerre.prolongation import COARSEST, coarser, prolong
 from wassflow.laguerre.source import Source
 
 # A start is good enough when its least cell has this share of its weight.
 GOOD_RATIO = 1e-3
 # The continuation gives up when a step may not even shorten the smoothing by this factor.
 SLOWEST = 0.9
+# Mass that may be in the wrong cells on a coarse level, and rounds of lifting after a prolongation.
+COARSE_RESIDUAL = 0.01
+LIFTS = 10
 
 
 def _square_root(matrix: Array) -> Array:
@@ -86,7 +92,8 @@ def solve_with_continuation(
     deadline: Deadline,
     loose: float = 0.1,
 ) -> tuple[NewtonState, str]:
-    """Solve for ``source``, through smoothed sources if no start has all its cells on the support.
+    """Solve for ``source``: from one of ``starts``, if one has all its cells on the support, else from fewer
+    sites, else through smoothed sources.
 
     ``observe`` sees every potential that may give a bound for the true source. Returns the last state and the
     name of the way taken.
@@ -95,19 +102,52 @@ def solve_with_continuation(
     if observe is not None:
         observe(psi, cells, None)
     iterations = 0
-    if ratio < GOOD_RATIO:
+    solved = False
+    if ratio < GOOD_RATIO and seeds.size > COARSEST:
+        psi, start = _start_from_coarser(source, seeds, weights, deadline)
+        name = f"{start}, multilevel"
+        cells = measure_cells(source, seeds, psi)
+        if observe is not None:
+            observe(psi, cells, None)
+        psi, cells = lift_poor_cells(source, seeds, weights, psi, cells, rounds=LIFTS)
+        state = solve_newton(source, seeds, weights, psi, done, deadline, cells)
+        iterations = state.iterations
+        solved = _residual(state, weights) <= loose
+        starts = [*starts, (name, state.psi)]
+    if ratio < GOOD_RATIO and not solved and not deadline.passed:
         found = _continue_from_smoothed(source, seeds, weights, starts, observe, deadline, loose)
         if found is not None:
-            psi, iterations, start = found
+            psi, more, start = found
+            iterations += more
             name = f"{start}, smoothed"
             cells = measure_cells(source, seeds, psi)
-    state = solve_newton(source, seeds, weights, psi, done, deadline, cells)
-    iterations += state.iterations
+    if not solved:
+        state = solve_newton(source, seeds, weights, psi, done, deadline, cells)
+        iterations += state.iterations
     if not state.converged and not deadline.passed:
         name += ", regularised"
         state = climb(source, seeds, weights, state.psi, state.cells, done, deadline)
         iterations += state.iterations
     return NewtonState(state.psi, state.cells, state.direction, iterations, state.converged), name
+
+
+def _residual(state: NewtonState, weights: Array) -> float:
+    return float(np.sum(np.abs(weights - state.cells.mass)))
+
+
+def _start_from_coarser(
+    source: Source, seeds: Seeds, weights: Array, deadline: Deadline
+) -> tuple[Array, str]:
+    """Return the potential prolonged from clusters of the sites, and the name of the coarsest start."""
+    fewer, sums = coarser(source, seeds, weights)
+
+    def nearly(state: NewtonState) -> bool:
+        return _residual(state, sums) <= COARSE_RESIDUAL and least_ratio(state.cells, sums) >= 0.5
+
+    starts = starting_potentials(source, fewer, sums)
+    state, name = solve_with_continuation(source, fewer, sums, starts, nearly, None, deadline)
+    psi = prolong(fewer, state.psi, state.cells, seeds)
+    return psi - weights @ psi, name.removesuffix(", multilevel")
 
 
 def _continue_from_smoothed(
@@ -134,8 +174,7 @@ def _continue_from_smoothed(
 
     def nearly(state: NewtonState) -> bool:
         # the least cell decides how far the next stage can go
-        close = np.sum(np.abs(weights - state.cells.mass)) <= loose
-        return bool(close and least_ratio(state.cells, weights) >= 0.5)
+        return _residual(state, weights) <= loose and least_ratio(state.cells, weights) >= 0.5
 
     iterations = 0
     factor = 0.25

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from wassflow.arguments import Array
 from wassflow.domain import Domain
 from wassflow.laguerre import LaguerreDiagram
+from wassflow.laguerre.costs import cheapest
 from wassflow.plot.density import density, particles
 from wassflow.plot.snapshots import Gallery, density_bar
 from wassflow.plot.style import GOLD, INK, ORANGE, QUIET, Page, styled
 from wassflow.transport import Bracket, wasserstein2
-from wassflow.transport.costs import cheapest
 
 if TYPE_CHECKING:
     from wassflow.measure import MeshDensity, ParticleCloud

@@ -9,7 +9,7 @@ import ot
 
 from wassflow.arguments import as_integer, as_number
 from wassflow.domain import Domain
-from wassflow.transport.coarsening import barycentres, clusters
+from wassflow.laguerre.coarsening import barycentres, clusters
 from wassflow.transport.marginals import Measure, Problem, make_problem
 from wassflow.transport.plans import overlay
 from wassflow.transport.sandwich import Discretized, contracted

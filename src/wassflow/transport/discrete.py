@@ -15,8 +15,8 @@ import ot
 import scipy.sparse
 
 from wassflow.arguments import Array
-from wassflow.transport.coarsening import barycentres, clusters
-from wassflow.transport.costs import cheapest, squared_distances
+from wassflow.laguerre.coarsening import barycentres, clusters
+from wassflow.laguerre.costs import cheapest, squared_distances
 from wassflow.transport.plans import Indices, Plan, overlay, refined, repaired
 
 EPS = float(np.finfo(float).eps)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from wassflow.arguments import Array
 from wassflow.laguerre import LaguerreDiagram, semidiscrete_transport
+from wassflow.laguerre.coarsening import barycentres, clusters
+from wassflow.laguerre.costs import cheapest
 from wassflow.measure.simplex_quadrature import simplex_volumes
 from wassflow.transport.bounds import Bounds, NodeCoupling, root
-from wassflow.transport.coarsening import barycentres, clusters
-from wassflow.transport.costs import cheapest
 from wassflow.transport.discrete import EPS, solve_discrete
 from wassflow.transport.marginals import Atoms, Cells, Problem
 from wassflow.transport.plans import Plan, overlay, refined, repaired

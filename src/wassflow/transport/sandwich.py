@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wassflow.arguments import Array
+from wassflow.laguerre.coarsening import barycentres, clusters, spread
 from wassflow.measure.simplex_quadrature import bisected
-from wassflow.transport.coarsening import barycentres, clusters, spread
 from wassflow.transport.marginals import Atoms, Cells, merged
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from wassflow.transport import costs
-from wassflow.transport.coarsening import clusters
+from wassflow.laguerre import costs
+from wassflow.laguerre.coarsening import clusters
 
 PERIODS = [np.zeros(2), np.array([1.0, 0.0]), np.array([1.0, 2.0])]
 

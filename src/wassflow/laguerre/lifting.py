@@ -1,0 +1,43 @@
+"""Giving mass back to cells that have none: raise their potential until they reach the source.
+
+With b_j the barycentre of cell j and phi(x) = min_j (|x - y_j|^2 - psi_j), the cell of site i reaches b_j as
+soon as psi_i = |b_j - y_i|^2 - phi(b_j). The least of these values over j is a c-transform: it lets i take a
+part of one cell, up to its barycentre, and leaves all other barycentres where they are, so that no cell with
+mass loses it. This holds whatever the source is, with voids or in pieces, and on a torus.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wassflow.laguerre.cells import Cells, Seeds, measure_cells
+from wassflow.laguerre.costs import cheapest
+from wassflow.laguerre.geometry import Array
+from wassflow.laguerre.source import Source
+
+# A cell is poor when it has less than this share of its weight, and a sliver when it has less than that one.
+POOR = 0.02
+SLIVER = 1e-4
+
+
+def lift_poor_cells(
+    source: Source, seeds: Seeds, weights: Array, psi: Array, cells: Cells, rounds: int
+) -> tuple[Array, Cells]:
+    """Raise the potential of poor cells to where they reach the barycentre of a rich one.
+
+    Several sites that reach for the same barycentre share the directions around it, and those within the
+    hull of the others get little or nothing: hence some ``rounds``, from the fourth on for slivers only.
+    """
+    period = np.where(np.isfinite(seeds.period), seeds.period, 0.0)
+    for count in range(rounds):
+        poor = cells.mass < (POOR if count < 3 else SLIVER) * weights
+        if not poor.any() or poor.all():
+            break
+        rich = ~poor
+        barycentres = seeds.positions[rich] + cells.displacement[rich]
+        least = np.einsum("nd,nd->n", cells.displacement[rich], cells.displacement[rich]) - psi[rich]
+        _, touching = cheapest(seeds.positions[poor], barycentres, least, period, 1)
+        psi = psi.copy()
+        psi[poor] = np.maximum(psi[poor], touching[:, 0])
+        cells = measure_cells(source, seeds, psi)
+    return psi, cells
