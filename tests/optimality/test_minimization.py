@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize, nnls
 
 import wassflow as wf
+import wassflow.functional
 
 
 def outer(u):
@@ -127,6 +128,61 @@ def test_a_polytope_holds_the_atoms():
     best = wf.minimize_over_measures(F, triangle, lipschitz=0.0)
     assert best.value == pytest.approx(0.25, abs=1e-6)  # the point (1/2, 1/2) of the oblique wall
     assert triangle.contains(best.measure.points).all()
+
+
+def test_spikes_that_must_be_positive():
+    features = wf.SpikeFeatures("dirichlet", order=4)
+    truth = features.value([[1.0, 0.2], [-0.5, 0.7]]).sum(axis=0)
+    F = wf.Functional(features, wf.SquaredLoss(truth), wf.regularizer.AbsWeight(0.1))
+    positive = wf.minimize_over_measures(F, wf.Box([0, 0], [np.inf, 1], periodic=(False, True)))
+    signed = wf.minimize_over_measures(F, wf.Box([-np.inf, 0], [np.inf, 1], periodic=(False, True)))
+    assert np.all(positive.measure.points[:, 0] == 1.0)
+    assert positive.lower_bound > signed.value + 0.1
+    assert max(positive.gap, signed.gap) <= 1e-6
+
+
+def test_where_nothing_is_worth_its_mass_the_zero_measure_is_optimal():
+    case = wf.cases.get("sigmoid-3d", strength=50.0)
+    far = wf.Box([-1.0, 1.0, 1.0], [1.0, 2.0, 2.0])
+    best = wf.minimize_over_measures(case.functional, far)
+    assert best.value == pytest.approx(case.functional.loss.value(np.zeros(48)), abs=1e-12)
+    assert best.rounds == 0
+    assert far.contains(best.measure.points).all()
+
+
+class Huber(wf.functional.Loss):
+    """A loss of the user: quadratic near the target, linear far away."""
+
+    quadratic = False
+
+    def __init__(self, target):
+        self.target = np.asarray(target)
+        self.size = self.target.size
+
+    def value(self, f):
+        r = np.abs(f - self.target)
+        return float(np.where(r < 1.0, 0.5 * r**2, r - 0.5).sum())
+
+    def gradient(self, f):
+        return np.clip(f - self.target, -1.0, 1.0)
+
+    def curvature(self, df):
+        return float(df @ df)
+
+
+def test_a_loss_of_the_user_needs_to_say_how_low_it_is():
+    features = wf.SpikeFeatures("dirichlet", order=2)
+    F = wf.Functional(features, Huber(features.value([[3.0, 0.4]])[0]), wf.regularizer.AbsWeight(0.5))
+    circle = wf.Box([-5, 0], [5, 1], periodic=(False, True))
+    with pytest.raises(ValueError, match="mass_bound must be given"):
+        wf.minimize_over_measures(F, circle)
+    # F(0) - inf R over min V
+    bound = F.value(wf.ParticleCloud([[0.0, 0.0]])) / 0.5
+    best = wf.minimize_over_measures(F, circle, mass_bound=bound)
+    weights = np.linspace(0.0, 4.0, 4001)
+    line = [F.value(wf.ParticleCloud([[w, 0.4]])) for w in weights]
+    assert best.lower_bound <= min(line)
+    assert best.value <= min(line) + 1e-9
 
 
 def test_what_is_missing_or_not_reached_is_said():

@@ -79,6 +79,15 @@ def test_a_search_that_is_interrupted_keeps_a_bound_that_holds():
     assert rough.boxes < exact.boxes
 
 
+def test_a_tolerance_below_rounding_ends_all_the_same():
+    case = CASES["deconvolution-3d"]
+    where = section(case.functional, case.domain, "free", "weight", 3)
+    variation = case.functional.linearize(np.full(case.functional.features.size, 1e9))
+    found = global_minimum(variation, where, 1e-9, 1_000_000)
+    assert found.boxes < 100_000
+    assert found.lower < found.upper < found.lower + 1e-3
+
+
 def test_on_a_polytope_the_minimum_is_at_the_corner():
     triangle = wf.Polytope([[-1.0, 0.0], [0.0, -1.0], [1.0, 1.0]], [0.0, 0.0, 1.0])
     F = wf.Functional(

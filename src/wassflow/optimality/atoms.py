@@ -73,9 +73,12 @@ class Atoms:
         return _value(functional, self.points, self.masses)
 
     def cloud(self) -> ParticleCloud:
-        """Return the atoms as a cloud; the zero measure as an atom at the origin, where Phi = V = 0."""
+        """Return the atoms as a cloud; the zero measure as an atom without weight, where Phi = V = 0."""
         if not self.masses.sum() > 0.0:
-            return ParticleCloud(np.zeros((1, self.section.dim)))
+            point = np.zeros((1, self.section.dim))
+            if self.section.first:
+                point[0, 1:] = self.section.lower[0, 1:]
+            return ParticleCloud(point)
         return ParticleCloud(
             self.section.normalized(self.points), self.masses * self.section.norm(self.points)
         )

@@ -123,7 +123,12 @@ def _frank_wolfe(
     for rounds in range(max_rounds + 1):
         cloud = atoms.cloud()
         bound = total or problem.mass_bound(functional.value(cloud))
-        search = _SEARCH_SHARE * tolerance / bound if 0.0 < bound < np.inf else tolerance
+        if not np.isfinite(bound):
+            raise ValueError(
+                "mass_bound must be given where V and the infimum of R do not bound the mass of a minimiser, "
+                f"found None for {functional.regularizer!r}"
+            )
+        search = _SEARCH_SHARE * tolerance / bound if bound > 0.0 else tolerance
         found = certify(problem, cloud, search)
         if found.gap <= tolerance:
             return OptimalMeasure(cloud, found, rounds)

@@ -71,12 +71,14 @@ def global_minimum(
     Args:
         variation: F'.
         section: where.
-        tolerance: ends when upper - lower is below.
+        tolerance: ends when upper - lower is below; no less than what rounding leaves of F'.
         max_boxes: ends as well, with a bound that holds but is wider, when more boxes were looked at.
         curvature: constants that the functional does not know.
     """
     centers, radii = _start(section)
     rounding = _rounding(variation, centers)
+    # values that differ by rounding only would be told apart for ever
+    tolerance = max(tolerance, 8.0 * rounding)
     inherited = np.full(len(centers), -np.inf)
     upper, best = (np.inf, centers[0]) if section.zero is None else (0.0, section.zero)
     boxes, dropped = 0, np.inf
