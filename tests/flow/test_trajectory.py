@@ -1,7 +1,10 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
 from wassflow.domain import Box
 from wassflow.errors import WassflowError
@@ -183,6 +186,17 @@ def test_progress_is_shown_on_the_terminal_of_rank_0_only(monkeypatch, enabled, 
     with RunProgress("density flow", 1.0, enabled=enabled, rank=rank) as progress:
         progress.update(1.0, steps=12, energy=0.25)
     assert ("density flow" in terminal.text and "12 steps, F = 0.25" in terminal.text) == shown
+
+
+def test_progress_tells_what_is_compiled_and_how_long_it_took(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with RunProgress("density flow", 1.0) as progress:
+        progress.update(0.0, steps=0, energy=1.0)
+        njit(lambda x: 2.0 * x)(1.0)
+        progress.update(1.0, steps=12, energy=0.25)
+    assert re.search(r"F = 0.25, \d+\.\d s of\s+compilation", terminal.text)
+    njit(lambda x: 3.0 * x)(1.0)  # nobody listens
 
 
 def test_progress_is_quiet_in_a_log_file(capsys):

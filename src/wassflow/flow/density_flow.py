@@ -180,10 +180,10 @@ class DensityFlow:
             steps = ExplicitSteps(scheme, self.integrator, self.cfl)
         rates = (np.empty(mesh.num_owned), np.empty(mesh.num_owned))
 
-        cells = scheme.start(mu0.masses)
         t, rises, drift, mass0, energy_before = 0.0, 0, 0.0, mu0.mass, np.inf
         at_rest, start_dissipation = 0, np.inf
         with RunProgress("density flow", save_times.t_end, enabled=progress, rank=mesh.comm.rank) as bar:
+            cells = scheme.start(mu0.masses)
             while True:
                 energy = self.functional.loss.value(cells.moment) + cells.regularization
                 if not np.isfinite(energy):

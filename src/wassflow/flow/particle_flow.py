@@ -130,23 +130,23 @@ class ParticleFlow:
         longest = save_times.t_end * _LONGEST_STEP if self.dt is None else self.dt
         control = StepControl(self.tolerance, method.error_order, longest)
 
-        state = system.evaluate(start)
-        if not np.isfinite(state.energy):
-            raise WassflowError(f"F of the starting cloud must be finite, found {state.energy}")
-        scale = abs(state.loss) + abs(state.regularization)
-        t, dt = 0.0, longest
-
-        def record() -> None:
-            recorder.record(
-                t,
-                energy=state.energy,
-                dissipation=system.square_integral(state.velocity),
-                moment=state.moment,
-                measure=lambda: ParticleCloud(state.points, cloud.weights, cloud.comm),
-            )
-
         rank = 0 if cloud.comm is None else cloud.comm.rank
         with RunProgress("particle flow", save_times.t_end, enabled=progress, rank=rank) as bar:
+            state = system.evaluate(start)
+            if not np.isfinite(state.energy):
+                raise WassflowError(f"F of the starting cloud must be finite, found {state.energy}")
+            scale = abs(state.loss) + abs(state.regularization)
+            t, dt = 0.0, longest
+
+            def record() -> None:
+                recorder.record(
+                    t,
+                    energy=state.energy,
+                    dissipation=system.square_integral(state.velocity),
+                    moment=state.moment,
+                    measure=lambda: ParticleCloud(state.points, cloud.weights, cloud.comm),
+                )
+
             record()
             while t < save_times.t_end:
                 step, t_next = save_times.shorten(t, dt)
