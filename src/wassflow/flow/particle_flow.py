@@ -160,7 +160,7 @@ class ParticleFlow:
                 )
                 if not end.energy <= state.energy + _ENERGY_ROUNDING * scale:
                     rejected += 1
-                    dt = 0.5 * step
+                    dt = control.refuse(step)
                     if dt < _SHORTEST_STEP * save_times.t_end:
                         raise WassflowError(
                             f"F rises from {state.energy:.17g} to {end.energy:.17g} at t = {t:g} however "

@@ -11,6 +11,8 @@ _GROWTH, _SHRINKAGE = 2.0, 0.1
 _INTEGRAL, _PROPORTIONAL = 0.7, 0.4
 # An error below this share of the tolerance says nothing about the next one.
 _LEAST_ERROR = 1e-4
+# After a step that raised the energy, steps are bounded by half of it; the bound grows back by this factor.
+_RECOVERY = 1.1
 
 
 class StepControl:
@@ -22,7 +24,9 @@ class StepControl:
 
     q being the order of the error estimate, and after a step that was refused 0.9 dt (tolerance /
     error)^(1/q). Lengths are taken from the ladder longest 2^(-k/8): rounding errors of the estimate, which
-    depend on the number of ranks, then do not reach the steps.
+    depend on the number of ranks, then do not reach the steps. Near rest there is no error left that could
+    bound the steps, only stability: where a step has raised the energy, the next ones keep below it for a
+    while (:meth:`refuse`).
 
     Args:
         tolerance: of the error of a step.
@@ -40,11 +44,17 @@ class StepControl:
         self.tolerance = tolerance
         self.order = order
         self.longest = longest
+        self._stable = longest
         self._previous = 1.0
 
     def accepts(self, error: float) -> bool:
         """Whether a step with this error estimate may stand."""
         return error <= self.tolerance
+
+    def refuse(self, step: float) -> float:
+        """Return the length to take instead of a ``step`` that raised the energy: half of it."""
+        self._stable = 0.5 * step
+        return self._stable
 
     def next(self, step: float, error: float) -> float:
         """Return the length to take after a ``step`` with this error, or instead of it if it is too large."""
@@ -54,7 +64,8 @@ class StepControl:
             return self._rung(step * max(_SHRINKAGE, factor))
         factor = _SAFETY * share ** (-_INTEGRAL / self.order) * self._previous ** (_PROPORTIONAL / self.order)
         self._previous = share
-        return self._rung(step * min(_GROWTH, max(_SHRINKAGE, factor)))
+        self._stable = min(self.longest, _RECOVERY * self._stable)
+        return self._rung(min(self._stable, step * min(_GROWTH, max(_SHRINKAGE, factor))))
 
     def _rung(self, step: float) -> float:
         """Return the longest step of the ladder that is at most ``step``."""
