@@ -9,6 +9,8 @@ from wassflow.study.many_particle_limits import ManyParticleLimits, many_particl
 from wassflow.study.mesh_refinement import MeshRefinement, mesh_refinement
 from wassflow.study.minimal_norm import MinimalNorm, minimal_norm
 from wassflow.study.optimality import Optimality, optimality
+from wassflow.study.particle_complexities import ParticleComplexities, particle_complexities
+from wassflow.study.particle_complexity import ParticleComplexity, particle_complexity
 from wassflow.study.rank_problem import RankProblem
 from wassflow.study.rates import RateFit, fit_rate, observed_orders
 from wassflow.study.stability import StabilityBound, stability_bound
@@ -23,6 +25,8 @@ __all__ = [
     "MeshRefinement",
     "MinimalNorm",
     "Optimality",
+    "ParticleComplexities",
+    "ParticleComplexity",
     "RankProblem",
     "RateFit",
     "SingularPart",
@@ -36,6 +40,8 @@ __all__ = [
     "minimal_norm",
     "observed_orders",
     "optimality",
+    "particle_complexities",
+    "particle_complexity",
     "run",
     "singular_part",
     "stability_bound",

@@ -1,0 +1,211 @@
+"""Families of random problems whose simplest minimiser has few atoms: what a student with m particles must find."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from wassflow.arguments import Array, as_integer, as_number, one_of
+from wassflow.domain import Box, Domain
+from wassflow.functional import Functional, NeuronFeatures, SpikeFeatures, SquaredLoss, regularizer
+from wassflow.measure import ParticleCloud
+
+# A random spike train is drawn again at most so often until its spikes are far enough apart.
+_ATTEMPTS = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One problem of a family.
+
+    Attributes:
+        functional: F.
+        domain: Omega, ``None`` for the whole space.
+        teacher: the atoms from which the data were made, points (w, theta) of mass 1.
+    """
+
+    functional: Functional
+    domain: Domain | None
+    teacher: ParticleCloud
+
+
+class Family(ABC):
+    """Random problems F(mu) = R(int w phi(theta) dmu) + int V dmu, numbered 0, 1, 2, ...
+
+    Attributes:
+        name: one of :data:`FAMILIES`.
+        m0: atoms of the teacher.
+        time: a time in which particles move noticeably.
+        certified: whether F* can be certified: the search for the minimum of F' needs a low dimension.
+        unknown: which numbers of the paper are not known, and what is used instead.
+    """
+
+    name: str
+    m0: int
+    time: float
+    certified: bool
+    unknown: str
+
+    @abstractmethod
+    def problem(self, number: int) -> Problem:
+        """Return the problem of this number, the same at every call."""
+
+    @abstractmethod
+    def start(self, number: int, m: int) -> ParticleCloud:
+        """Return m particles of mass 1/m from which the flow of this problem starts."""
+
+
+@dataclass(frozen=True)
+class RandomSpikes(Family):
+    """Sparse deconvolution on the circle (Chizat and Bach 2018, section 4.1 and Figures 1 and 3).
+
+    Phi(w, theta) = w psi(. - theta), psi the Dirichlet kernel of the given order, R(f) = |f - y|^2 / (2
+    ``regularization``) in the mean over the circle, V = |w|. The spikes lie at least ``separation`` apart on the
+    circle of length ``period`` (measured on that of length 2 pi); their weights are sign (1/2 + U(-1/4,
+    1/4)), then scaled to sum |w| = 1. Particles start from w = 0 on an equidistant grid.
+
+    >>> family = RandomSpikes()
+    >>> family.problem(3).teacher.size, family.start(3, 4).points[:, 0]
+    (5, array([0., 0., 0., 0.]))
+    """
+
+    m0: int = 5
+    order: int = 7
+    regularization: float = 0.8
+    separation: float = 0.4
+    period: float = 2.0 * np.pi
+
+    name = "deconvolution"
+    time = 2.0
+    certified = True
+
+    def __post_init__(self) -> None:
+        as_integer("m0", self.m0, least=1)
+        as_integer("order", self.order, least=1)
+        as_number("regularization", self.regularization, above=0.0)
+        as_number("period", self.period, above=0.0)
+        # half of the densest packing, so that random ones are found
+        as_number("separation", self.separation, least=0.0, most=np.pi / self.m0)
+
+    @property
+    def unknown(self) -> str:
+        """What the paper does not say."""
+        return (
+            "The paper does not say lambda, the length of the circle, the law of the spikes and the step rule. "
+            f"Used: R = |f - y|^2/(2 lambda) with lambda = {self.regularization:g} and the mean over the circle, "
+            f"length {self.period:.4g}, order {self.order}, {self.m0} spikes at least {self.separation:g} of "
+            "2 pi apart, weights sign (1/2 + U(-1/4, 1/4)) scaled to sum |w| = 1 (the law of the spikes is that of "
+            "Chizat's code of 2019). lambda and the separation were chosen so that the competitor, which knows no "
+            "flow, has the authors' losses."
+        )
+
+    def problem(self, number: int) -> Problem:
+        """Return the problem of this number."""
+        rng = np.random.default_rng((5, number))
+        for _ in range(_ATTEMPTS):
+            angles = np.sort(rng.uniform(0.0, 2.0 * np.pi, self.m0))
+            if np.diff(angles, append=angles[0] + 2.0 * np.pi).min() >= self.separation:
+                break
+        weights = rng.choice([-1.0, 1.0], self.m0) * (0.5 + rng.uniform(-0.25, 0.25, self.m0))
+        weights /= np.abs(weights).sum()
+        spikes = np.column_stack([weights, angles * self.period / (2.0 * np.pi)])
+        features = SpikeFeatures("dirichlet", order=self.order, dim=1, period=self.period)
+        target = features.moment(spikes, np.ones(self.m0))
+        loss = SquaredLoss(target, scale=1.0 / (self.regularization * self.period))
+        domain = Box([-np.inf, 0.0], [np.inf, self.period], periodic=(False, True))
+        functional = Functional(features, loss, regularizer.AbsWeight(1.0))
+        return Problem(functional, domain, ParticleCloud(spikes, np.ones(self.m0)))
+
+    def start(self, number: int, m: int) -> ParticleCloud:
+        """Return m particles of weight 0 at the middles of m equal arcs, the same for all problems."""
+        theta = (np.arange(m) + 0.5) * (self.period / m)
+        return ParticleCloud(np.column_stack([np.zeros(m), theta]))
+
+
+@dataclass(frozen=True)
+class TeacherNetwork(Family):
+    """A student network learns a teacher network of ``m0`` neurons (Chizat and Bach 2018, section 4.2, Figure 3).
+
+    Phi(w, theta)(x) = w sigma(<theta, x>) at ``inputs`` Gaussian points x of R^``dim``, R(f) the mean of (f -
+    y)^2 over the mean of y^2, V = strength |w| |theta| for "relu" and strength |w| for "sigmoid". The teacher
+    has weights +-1 and Gaussian directions, of norm 1 in the mean square for ReLU and ``steepness`` for the
+    sigmoid. Particles start from weights +-1 and independent directions of the same law as the teacher's.
+
+    >>> family = TeacherNetwork("relu", m0=2, dim=3, inputs=10)
+    >>> family.problem(0).functional.dim, family.start(0, 5).points.shape
+    (4, (5, 4))
+    """
+
+    activation: str = "relu"
+    m0: int = 20
+    dim: int = 100
+    inputs: int = 2000
+    strength: float = 0.01
+    steepness: float = 4.0
+
+    time = 1.0
+    certified = False
+
+    def __post_init__(self) -> None:
+        one_of("activation", self.activation, ("relu", "sigmoid"))
+        for name in ("m0", "dim", "inputs"):
+            as_integer(name, getattr(self, name), least=1)
+        as_number("strength", self.strength, above=0.0)
+        as_number("steepness", self.steepness, above=0.0)
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The activation."""
+        return self.activation
+
+    @property
+    def unknown(self) -> str:
+        """What the paper does not say."""
+        scale = "" if self.activation == "relu" else f" of root mean square norm {self.steepness:g}"
+        penalty = "|w||theta|" if self.activation == "relu" else "|w|"
+        return (
+            "The paper does not say the law of the data and of the teacher, the strength of V, the law of the "
+            f"start and the step rule. Used: {self.inputs} Gaussian inputs in dimension {self.dim}, teacher weights "
+            f"+-1 and Gaussian directions{scale}, V = {self.strength:g} {penalty}, R the mean square relative to "
+            "that of the data, starts with weights +-1 and directions of the teacher's law. F* is not certified in "
+            f"dimension {self.dim + 1}: it is the least value found, by particles from the teacher and by all runs "
+            "of the problem."
+        )
+
+    def problem(self, number: int) -> Problem:
+        """Return the problem of this number."""
+        rng = np.random.default_rng((6, number))
+        x = rng.standard_normal((self.inputs, self.dim))
+        teacher = self._neurons(rng, self.m0)
+        features = NeuronFeatures(x, self.activation)
+        target = features.moment(teacher, np.ones(self.m0))
+        scale = 2.0 / (target @ target)
+        kind = regularizer.WeightTimesNorm if self.activation == "relu" else regularizer.AbsWeight
+        functional = Functional(features, SquaredLoss(target, scale=scale), kind(self.strength))
+        return Problem(functional, None, ParticleCloud(teacher, np.ones(self.m0)))
+
+    def start(self, number: int, m: int) -> ParticleCloud:
+        """Return m random neurons."""
+        return ParticleCloud(self._neurons(np.random.default_rng((7, number, m)), m))
+
+    def _neurons(self, rng: np.random.Generator, count: int) -> Array:
+        norm = 1.0 if self.activation == "relu" else self.steepness
+        theta = rng.standard_normal((count, self.dim)) * (norm / np.sqrt(self.dim))
+        return np.column_stack([rng.choice([-1.0, 1.0], count), theta])
+
+
+FAMILIES = ("deconvolution", "relu", "sigmoid")
+
+
+def family(name: str, **parameters: object) -> Family:
+    """Return the family "deconvolution", "relu" or "sigmoid", with some of its parameters changed.
+
+    >>> family("sigmoid", dim=2).m0
+    20
+    """
+    one_of("the family of problems", name, FAMILIES)
+    kind = RandomSpikes if name == "deconvolution" else TeacherNetwork
+    given = dict(parameters) if name == "deconvolution" else {"activation": name, **parameters}
+    for key in given:
+        one_of(f"the parameter of {name}", key, kind.__dataclass_fields__)
+    return kind(**given)  # type: ignore[arg-type]
