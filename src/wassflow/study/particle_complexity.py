@@ -180,7 +180,7 @@ class ParticleComplexity:
 def geometric_mean(losses: Array, least: float) -> float:
     """Return the geometric mean of losses, those below ``least`` counted as it.
 
-    >>> geometric_mean(np.array([1e-9, 1e-2]), 1e-4)
+    >>> round(geometric_mean(np.array([1e-9, 1e-2]), 1e-4), 12)
     0.001
     """
     return float(np.exp(np.log(np.maximum(losses, least)).mean()))
