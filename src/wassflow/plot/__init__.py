@@ -15,6 +15,7 @@ from wassflow.plot.mesh_refinement import errors, mesh_refinement
 from wassflow.plot.meshes import mesh, mesh_cells
 from wassflow.plot.minimal_norm import minimal_norm
 from wassflow.plot.optimality import optimality
+from wassflow.plot.particle_complexity import particle_complexities, particle_complexity
 from wassflow.plot.style import new_figure, style
 
 __all__ = [
@@ -37,6 +38,8 @@ __all__ = [
     "minimal_norm",
     "new_figure",
     "optimality",
+    "particle_complexities",
+    "particle_complexity",
     "particles",
     "save_figure",
     "style",
