@@ -38,7 +38,13 @@ if TYPE_CHECKING:
     )
     from wassflow.measure import MeshDensity, ParticleCloud, sphere_projection
     from wassflow.optimality import Certificate, OptimalMeasure, certificate, minimize_over_measures
-    from wassflow.transport import Bracket, sinkhorn_divergence, sliced_wasserstein2, wasserstein2
+    from wassflow.transport import (
+        Bracket,
+        bounded_lipschitz,
+        sinkhorn_divergence,
+        sliced_wasserstein2,
+        wasserstein2,
+    )
 
 # Where each public name lives. Names are looked up on first use, so that `import wassflow` costs nothing and
 # the command line answers `--help` at once: dolfinx, numba and matplotlib take seconds to load.
@@ -70,6 +76,7 @@ _HOMES = {
     "ParticleCloud": "wassflow.measure",
     "sphere_projection": "wassflow.measure",
     "Bracket": "wassflow.transport",
+    "bounded_lipschitz": "wassflow.transport",
     "sinkhorn_divergence": "wassflow.transport",
     "sliced_wasserstein2": "wassflow.transport",
     "wasserstein2": "wassflow.transport",
@@ -102,6 +109,7 @@ __all__ = [  # noqa: RUF022 (grouped by room, in the order in which data flows)
     "wasserstein2",
     "sliced_wasserstein2",
     "sinkhorn_divergence",
+    "bounded_lipschitz",
     "cases",
     "reference",
     "study",

@@ -4,7 +4,7 @@ from wassflow.measure.mesh_density import MeshDensity
 from wassflow.measure.neighbourhood import NearbyMass, mass_near
 from wassflow.measure.particle_cloud import ParticleCloud
 from wassflow.measure.simplicial import SimplicialDensity
-from wassflow.measure.sphere import sphere_projection, weighted_directions
+from wassflow.measure.sphere import projection_error, sphere_projection, weighted_directions
 
 __all__ = [
     "MeshDensity",
@@ -12,6 +12,7 @@ __all__ = [
     "ParticleCloud",
     "SimplicialDensity",
     "mass_near",
+    "projection_error",
     "sphere_projection",
     "weighted_directions",
 ]

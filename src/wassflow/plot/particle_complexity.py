@@ -92,7 +92,9 @@ def _shares(ax: Axes, result: Any) -> None:
         for (kind, m), losses in result.authors.losses.items()
         if kind == PARTICLES
     ]
-    ax.plot([m for m, _ in theirs], [s for _, s in theirs], "o", color=ORANGE, markersize=5.0, fillstyle="none")
+    ax.plot(
+        [m for m, _ in theirs], [s for _, s in theirs], "o", color=ORANGE, markersize=5.0, fillstyle="none"
+    )
     ax.set_ylim(-0.06, 1.06)
     ax.yaxis.set_major_locator(FixedLocator([0.0, 0.5, 1.0]))
     ax.set_xlabel("$m$")
@@ -112,7 +114,8 @@ def _abscissa(ax: Axes, result: Any) -> None:
 def _key(results: tuple[Any, ...]) -> list[Line2D]:
     methods = dict.fromkeys(method for result in results for method in result.methods)
     lines = [
-        Line2D([], [], color=_COLOURS[method], label=f"{_WORDS[method]}, geometric mean") for method in methods
+        Line2D([], [], color=_COLOURS[method], label=f"{_WORDS[method]}, geometric mean")
+        for method in methods
     ]
     marks: dict[str, Any] = {"linestyle": "none", "color": QUIET}
     return [

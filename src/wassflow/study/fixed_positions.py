@@ -83,5 +83,7 @@ def _proven(rows: Array, target: Array, penalties: Array, magnitudes: Array) -> 
     dual = float(shrink * residual @ target - 0.5 * shrink**2 * residual @ residual)
     gap = max(value - dual, 0.0)
     if not gap <= _GAP * 0.5 * float(target @ target):
-        raise WassflowError(f"the magnitudes are not optimal: a duality gap of {gap:.1e} is left of {value:.6g}")
+        raise WassflowError(
+            f"the magnitudes are not optimal: a duality gap of {gap:.1e} is left of {value:.6g}"
+        )
     return Magnitudes(magnitudes, value, gap)

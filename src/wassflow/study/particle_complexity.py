@@ -139,9 +139,7 @@ class ParticleComplexity:
             )
         if m0 in self.ms:
             found = self.success(PARTICLES, m0)
-            criteria.append(
-                Criterion(f"{name}: m = m0 = {m0} mostly fails", found.share < 0.5, str(found))
-            )
+            criteria.append(Criterion(f"{name}: m = m0 = {m0} mostly fails", found.share < 0.5, str(found)))
         if FIXED in self.methods:
             least = min(r["excess"] for r in self.records if r["method"] == FIXED)
             criteria.append(

@@ -27,7 +27,7 @@ class Potential:
 
 @dataclass(frozen=True)
 class Bracket:
-    """Certified bounds ``lower <= W2(mu, nu) <= upper``.
+    """Certified bounds ``lower <= W2(mu, nu) <= upper``, or of another distance.
 
     Attributes:
         lower: the value of a dual potential, less the rounding estimate.
@@ -39,6 +39,7 @@ class Bracket:
             node j of nu; nodes are particles in their order, or cells in the order of the masses (rank
             after rank).
         potential: on request, the :class:`Potential`.
+        distance: which distance it bounds.
 
     >>> w = Bracket(0.99, 1.01, "an example")
     >>> w.value, round(w.width, 12)
@@ -54,6 +55,7 @@ class Bracket:
     rounding: float = 0.0
     plan: Any = field(default=None, compare=False)
     potential: Potential | None = field(default=None, compare=False)
+    distance: str = "W2"
 
     def __post_init__(self) -> None:
         for name in ("lower", "upper", "value", "rounding"):
@@ -85,6 +87,6 @@ class Bracket:
         if 0.0 < half < self.value:
             digits = int(np.clip(np.ceil(np.log10(self.value / half)) + 1, 3, 17))
         return (
-            f"W2 = {self.value:.{digits}g} +- {half:.2g}  "
+            f"{self.distance} = {self.value:.{digits}g} +- {half:.2g}  "
             f"[{self.lower:.{digits}g}, {self.upper:.{digits}g}]  by {self.method}"
         )
