@@ -1,4 +1,4 @@
-"""Families of random problems whose simplest minimiser has few atoms: what a student with m particles must find."""
+"""Families of random problems whose simplest minimiser has few atoms, for m particles to find."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -33,18 +33,24 @@ class Family(ABC):
     """Random problems F(mu) = R(int w phi(theta) dmu) + int V dmu, numbered 0, 1, 2, ...
 
     Attributes:
-        name: one of :data:`FAMILIES`.
         m0: atoms of the teacher.
         time: a time in which particles move noticeably.
         certified: whether F* can be certified: the search for the minimum of F' needs a low dimension.
-        unknown: which numbers of the paper are not known, and what is used instead.
     """
 
-    name: str
     m0: int
     time: float
     certified: bool
-    unknown: str
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """One of :data:`FAMILIES`."""
+
+    @property
+    @abstractmethod
+    def unknown(self) -> str:
+        """Which numbers of the paper are not known, and what is used instead."""
 
     @abstractmethod
     def problem(self, number: int) -> Problem:
@@ -60,8 +66,8 @@ class RandomSpikes(Family):
     """Sparse deconvolution on the circle (Chizat and Bach 2018, section 4.1 and Figures 1 and 3).
 
     Phi(w, theta) = w psi(. - theta), psi the Dirichlet kernel of the given order, R(f) = |f - y|^2 / (2
-    ``regularization``) in the mean over the circle, V = |w|. The spikes lie at least ``separation`` apart on the
-    circle of length ``period`` (measured on that of length 2 pi); their weights are sign (1/2 + U(-1/4,
+    ``regularization``) in the mean over the circle, V = |w|. The spikes lie at least ``separation`` apart on
+    the circle of length ``period`` (measured on that of length 2 pi); their weights are sign (1/2 + U(-1/4,
     1/4)), then scaled to sum |w| = 1. Particles start from w = 0 on an equidistant grid.
 
     >>> family = RandomSpikes()
@@ -75,9 +81,13 @@ class RandomSpikes(Family):
     separation: float = 0.4
     period: float = 2.0 * np.pi
 
-    name = "deconvolution"
     time = 2.0
     certified = True
+
+    @property
+    def name(self) -> str:
+        """The word deconvolution."""
+        return "deconvolution"
 
     def __post_init__(self) -> None:
         as_integer("m0", self.m0, least=1)
@@ -91,12 +101,12 @@ class RandomSpikes(Family):
     def unknown(self) -> str:
         """What the paper does not say."""
         return (
-            "The paper does not say lambda, the length of the circle, the law of the spikes and the step rule. "
-            f"Used: R = |f - y|^2/(2 lambda) with lambda = {self.regularization:g} and the mean over the circle, "
-            f"length {self.period:.4g}, order {self.order}, {self.m0} spikes at least {self.separation:g} of "
-            "2 pi apart, weights sign (1/2 + U(-1/4, 1/4)) scaled to sum |w| = 1 (the law of the spikes is that of "
-            "Chizat's code of 2019). lambda and the separation were chosen so that the competitor, which knows no "
-            "flow, has the authors' losses."
+            "The paper does not say lambda, the length of the circle, the law of the spikes and the step "
+            f"rule. Used: R = |f - y|^2/(2 lambda) with lambda = {self.regularization:g} and the mean over "
+            f"the circle, length {self.period:.4g}, order {self.order}, {self.m0} spikes at least "
+            f"{self.separation:g} of 2 pi apart, weights sign (1/2 + U(-1/4, 1/4)) scaled to sum |w| = 1 "
+            "(the law of the spikes is that of Chizat's code of 2019). lambda and the separation were chosen "
+            "so that the competitor, which knows no flow, has the authors' losses."
         )
 
     def problem(self, number: int) -> Problem:
@@ -124,7 +134,7 @@ class RandomSpikes(Family):
 
 @dataclass(frozen=True)
 class TeacherNetwork(Family):
-    """A student network learns a teacher network of ``m0`` neurons (Chizat and Bach 2018, section 4.2, Figure 3).
+    """A student network learns a teacher network (Chizat and Bach 2018, section 4.2 and Figure 3).
 
     Phi(w, theta)(x) = w sigma(<theta, x>) at ``inputs`` Gaussian points x of R^``dim``, R(f) the mean of (f -
     y)^2 over the mean of y^2, V = strength |w| |theta| for "relu" and strength |w| for "sigmoid". The teacher
@@ -154,7 +164,7 @@ class TeacherNetwork(Family):
         as_number("steepness", self.steepness, above=0.0)
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         """The activation."""
         return self.activation
 
@@ -164,12 +174,12 @@ class TeacherNetwork(Family):
         scale = "" if self.activation == "relu" else f" of root mean square norm {self.steepness:g}"
         penalty = "|w||theta|" if self.activation == "relu" else "|w|"
         return (
-            "The paper does not say the law of the data and of the teacher, the strength of V, the law of the "
-            f"start and the step rule. Used: {self.inputs} Gaussian inputs in dimension {self.dim}, teacher weights "
-            f"+-1 and Gaussian directions{scale}, V = {self.strength:g} {penalty}, R the mean square relative to "
-            "that of the data, starts with weights +-1 and directions of the teacher's law. F* is not certified in "
-            f"dimension {self.dim + 1}: it is the least value found, by particles from the teacher and by all runs "
-            "of the problem."
+            "The paper does not say the law of the data and of the teacher, the strength of V, the law of "
+            f"the start and the step rule. Used: {self.inputs} Gaussian inputs in dimension {self.dim}, "
+            f"teacher weights +-1 and Gaussian directions{scale}, V = {self.strength:g} {penalty}, R the "
+            "mean square relative to that of the data, starts with weights +-1 and directions of the "
+            f"teacher's law. F* is not certified in dimension {self.dim + 1}: it is the least value found, "
+            "by particles from the teacher and by all runs of the problem."
         )
 
     def problem(self, number: int) -> Problem:
@@ -179,7 +189,7 @@ class TeacherNetwork(Family):
         teacher = self._neurons(rng, self.m0)
         features = NeuronFeatures(x, self.activation)
         target = features.moment(teacher, np.ones(self.m0))
-        scale = 2.0 / (target @ target)
+        scale = 2.0 / float(target @ target)
         kind = regularizer.WeightTimesNorm if self.activation == "relu" else regularizer.AbsWeight
         functional = Functional(features, SquaredLoss(target, scale=scale), kind(self.strength))
         return Problem(functional, None, ParticleCloud(teacher, np.ones(self.m0)))

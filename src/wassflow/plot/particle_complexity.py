@@ -24,9 +24,9 @@ _SPREAD = 0.035  # dots of one m are spread over this share of it, on each side
 def particle_complexity(*results: Any) -> Figure:
     """Draw one or several studies of particle complexity side by side.
 
-    Above, every run's excess loss as a dot, geometric means as lines, those of the authors as open circles, m0
-    as a vertical line and what counts as success as a band; losses too small to be known are drawn at its foot.
-    Below, the share of runs that succeed, with its interval, beside the authors'.
+    Above, every run's excess loss as a dot, geometric means as lines, those of the authors as open circles,
+    m0 as a vertical line and what counts as success as a band; losses too small to be known are drawn at its
+    foot. Below, the share of runs that succeed, with its interval, beside the authors'.
 
     Args:
         results: :class:`wassflow.study.ParticleComplexity`.

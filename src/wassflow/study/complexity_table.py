@@ -49,8 +49,8 @@ def complexity_table(result: "ParticleComplexity") -> str:
             "",
             wrapped(
                 f"success: share of runs with an excess loss below {result.threshold:g}, Clopper-Pearson "
-                f"intervals; the last columns are geometric means, losses below {result.least:g} counted as it. "
-                f"{rested} of {flows} flows came to rest, in {min(steps)} to {max(steps)} steps; {best}."
+                f"intervals; the last columns are geometric means, losses below {result.least:g} counted as "
+                f"it. {rested} of {flows} flows came to rest, in {min(steps)} to {max(steps)} steps; {best}."
             ),
             wrapped(
                 "fixed: the least F over the magnitudes of atoms at the particles' first positions. authors: "

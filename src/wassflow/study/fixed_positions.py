@@ -35,9 +35,9 @@ def minimize_magnitudes(functional: Functional, positions: ArrayLike) -> Magnitu
 
     With a squared loss this is a lasso, 1/2 |y - A c|^2 + sum_i v_i |c_i|. Its dual is the projection of y on
     the polytope {r: |<a_i, r>| <= v_i}, a least distance problem, which Lawson and Hanson (Solving Least
-    Squares Problems, 1974, chapter 23) turn into one of nonnegative least squares with as many unknowns as the
-    polytope has facets. :func:`scipy.optimize.nnls` solves that by its active set: exactly, up to rounding,
-    with no step or tolerance to be tuned. The duality gap proves the result.
+    Squares Problems, 1974, chapter 23) turn into one of nonnegative least squares with as many unknowns as
+    the polytope has facets. :func:`scipy.optimize.nnls` solves that by its active set: exactly, up to
+    rounding, with no step or tolerance to be tuned. The duality gap proves the result.
 
     Args:
         functional: F with a squared loss.

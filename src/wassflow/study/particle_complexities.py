@@ -51,8 +51,8 @@ def particle_complexities(
     """Run :func:`particle_complexity` on several families of problems.
 
     Args:
-        cases: for every family the arguments of its study (ms, runs, threshold, ...) and, as ``"parameters"``,
-            of the family.
+        cases: for every family the arguments of its study (ms, runs, threshold, ...) and, as
+            ``"parameters"``, of the family.
         workers: processes.
         progress: show progress bars on stderr when it is a terminal.
         ledger: a file in which finished runs of all families stay.

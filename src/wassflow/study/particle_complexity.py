@@ -73,8 +73,8 @@ class ParticleComplexity:
         ms: the ladder of m.
         runs: problems per m, each with its own F*.
         optima: F* of each run as ``{"value", "gap"}``; the gap is ``None`` where it is not certified.
-        records: ``{"m", "run", "method", "excess", "energy", "time", "steps", "dissipation", "rest"}`` for every
-            run; what only a flow has is ``None`` for the competitor.
+        records: ``{"m", "run", "method", "excess", "energy", "time", "steps", "dissipation", "rest"}`` for
+            every run; what only a flow has is ``None`` for the competitor.
         threshold: a run has succeeded if its excess loss is below it.
         least: the excess loss that stands for all smaller ones in geometric means and pictures: what the
             flow and F* are not known better than.
@@ -196,10 +196,10 @@ def particle_complexity(
 ) -> ParticleComplexity:
     """Excess loss F(mu_{m,infinity}) - F* of the particle flow at rest against m, on random problems.
 
-    Every run is a problem of its own with its own F*; the same problems are solved with all m. The flow is that
-    of :class:`~wassflow.ParticleFlow`, with adaptive steps, until F falls by less than 1e-6 while the time
-    doubles; nothing is polished afterwards. The competitor starts from the same positions, and minimises over
-    the magnitudes alone (:func:`~wassflow.study.fixed_positions.minimize_magnitudes`).
+    Every run is a problem of its own with its own F*; the same problems are solved with all m. The flow is
+    that of :class:`~wassflow.ParticleFlow`, with adaptive steps, until F falls by less than 1e-6 while the
+    time doubles; nothing is polished afterwards. The competitor starts from the same positions, and minimises
+    over the magnitudes alone (:func:`~wassflow.study.fixed_positions.minimize_magnitudes`).
 
     Args:
         case: "deconvolution", "relu", "sigmoid", or a family of problems of your own.

@@ -33,8 +33,8 @@ class Rest:
 def run_to_rest(flow: ParticleFlow, cloud: ParticleCloud, lap: float, drop: float) -> Rest:
     """Move particles in laps that double the time, until F falls by less than ``drop`` in a lap.
 
-    Where F falls exponentially, or like 1/t, it then is within ``drop`` of its limit. Waiting as long again as
-    the run has lasted tells rest from a slow passage by a saddle better than a small velocity does.
+    Where F falls exponentially, or like 1/t, it then is within ``drop`` of its limit. Waiting as long again
+    as the run has lasted tells rest from a slow passage by a saddle better than a small velocity does.
 
     Args:
         flow: the flow.

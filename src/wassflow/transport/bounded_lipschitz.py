@@ -2,7 +2,6 @@
 
 import numpy as np
 import ot
-from numpy.typing import ArrayLike
 
 from wassflow.arguments import Array, as_integer, one_of
 from wassflow.domain import Domain
@@ -22,20 +21,21 @@ def bounded_lipschitz(
 ) -> Bracket:
     """Bracket sup { int phi d(mu - nu) : |phi| <= 1, |phi(x) - phi(y)| <= d(x, y) }.
 
-    It metrises weak convergence of measures whose masses differ, in which Chizat and Bach (2018, section 3 and
-    appendix C.5) let the projections of a flow converge. Its dual is a transport from the positive to the negative
-    part of mu - nu, where mass may also be created and destroyed at a cost of 1: one atom more on each side
-    makes it a transport problem, solved by network simplex. The lower bound is the value of a function that has
-    been made feasible, the upper bound the cost of the plan with every mismatch of its marginals at cost 1; both
-    hold whatever the solver returned. Up to ``atoms`` atoms of either sign they agree to rounding; larger
-    measures are gathered in clusters, and densities replaced by nodes of quadrature, and what either may change is
-    added to the bracket.
+    It metrises weak convergence of measures whose masses differ, in which Chizat and Bach (2018, section 3
+    and appendix C.5) let the projections of a flow converge. Its dual is a transport from the positive to the
+    negative part of mu - nu, where mass may also be created and destroyed at a cost of 1: one atom more on
+    each side makes it a transport problem, solved by network simplex. The lower bound is the value of a
+    function that has been made feasible, the upper bound the cost of the plan with every mismatch of its
+    marginals at cost 1; both hold whatever the solver returned. Up to ``atoms`` atoms of either sign they
+    agree to rounding; larger measures are gathered in clusters, and densities replaced by nodes of
+    quadrature, and what either may change is added to the bracket.
 
     Args:
         mu, nu: a cloud, a density, or a pair of points ``(n, d)`` and masses ``(n,)`` of any sign.
-        projection: ``None``: d is the Euclidean distance. "sphere": h(mu) and h(nu) are compared, int phi dh =
-            int |u|^2 phi(u/|u|) dmu (:func:`wassflow.sphere_projection`), d is the geodesic distance. "weight": the
-            signed measures int phi dh1 = int w phi(theta) dmu, u = (w, theta), d is Euclidean in theta.
+        projection: ``None``: d is the Euclidean distance. "sphere": h(mu) and h(nu) are compared, int phi dh
+            = int |u|^2 phi(u/|u|) dmu (:func:`wassflow.sphere_projection`), d is the geodesic distance.
+            "weight": the signed measures int phi dh1 = int w phi(theta) dmu, u = (w, theta), d is Euclidean
+            in theta.
         domain: its periodic axes make d that of the flat torus; for Euclidean distances.
         atoms: number of atoms of either sign beyond which they are clustered.
 
@@ -140,6 +140,6 @@ def _solve(x: Array, a: Array, y: Array, b: Array, distance: _Distance) -> tuple
     return min(lower, upper), upper
 
 
-def _extended(costs: Array, heights: ArrayLike) -> Array:
+def _extended(costs: Array, heights: Array) -> Array:
     """Return min_j heights_j + d(x, y_j), cut to [-1, 1]: it has Lip <= 1 whatever the heights are."""
     return np.clip((costs + heights).min(axis=1), -1.0, 1.0)

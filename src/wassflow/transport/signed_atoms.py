@@ -15,6 +15,7 @@ from wassflow.measure import (
 )
 from wassflow.measure.communication import gather_rows, several_ranks
 from wassflow.transport.coarsening import clusters
+from wassflow.transport.plans import Indices
 
 SignedMeasure = ParticleCloud | MeshDensity | tuple[ArrayLike, ArrayLike]
 PROJECTIONS = (None, "sphere", "weight")
@@ -90,7 +91,7 @@ class SignedAtoms:
         held = masses != 0.0
         return SignedAtoms(points[held], masses[held], self.error + other.error)
 
-    def clustered(self, count: int) -> tuple[Array, Array, Array]:
+    def clustered(self, count: int) -> tuple[Array, Array, Indices]:
         """Return centres ``(c, d)`` and masses ``(c,)`` of at most ``count`` clusters, and the cluster of
         each atom; all masses have one sign."""
         if len(self.points) <= count:
