@@ -51,7 +51,8 @@ def particle_complexity(*results: Any) -> Figure:
             losses.set_ylabel("excess loss at rest")
             shares.set_ylabel("success")
     key = _TOP + _LOSSES + _GAP + _SHARES + 0.5
-    page.legend(_LEFT, key, _key(results), ncols=3, fontsize=9.0, columnspacing=1.4)
+    columns = 2 if len(results) == 1 else 3
+    page.legend(_LEFT - 0.3, key, _key(results), ncols=columns, fontsize=9.0, columnspacing=1.4)
     return page.figure
 
 
