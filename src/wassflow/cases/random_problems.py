@@ -35,11 +35,13 @@ class Family(ABC):
     Attributes:
         m0: atoms of the teacher.
         time: a time in which particles move noticeably.
+        together: how many problems are moved together: they share features, and steps cost little more.
         certified: whether F* can be certified: the search for the minimum of F' needs a low dimension.
     """
 
     m0: int
     time: float
+    together: int
     certified: bool
 
     @property
@@ -82,6 +84,7 @@ class RandomSpikes(Family):
     period: float = 2.0 * np.pi
 
     time = 2.0
+    together = 50
     certified = True
 
     @property
@@ -154,6 +157,7 @@ class TeacherNetwork(Family):
     steepness: float = 4.0
 
     time = 1.0
+    together = 1
     certified = False
 
     def __post_init__(self) -> None:

@@ -12,7 +12,6 @@ from scipy.stats import binomtest
 
 from wassflow.arguments import as_integer, as_number, one_of
 from wassflow.cases.random_problems import Family, family
-from wassflow.flow import ParticleFlow
 from wassflow.optimality import minimize_over_measures
 from wassflow.study import figure_3, tables
 from wassflow.study.complexity_table import complexity_table
@@ -198,8 +197,9 @@ def particle_complexity(
 
     Every run is a problem of its own with its own F*; the same problems are solved with all m. The flow is
     that of :class:`~wassflow.ParticleFlow`, with adaptive steps, until F falls by less than 1e-6 while the
-    time doubles; nothing is polished afterwards. The competitor starts from the same positions, and minimises
-    over the magnitudes alone (:func:`~wassflow.study.fixed_positions.minimize_magnitudes`).
+    time doubles; nothing is polished afterwards. Problems that share their features are moved together
+    (:func:`~wassflow.study.side_by_side.side_by_side`). The competitor starts from the same positions, and
+    minimises over the magnitudes alone (:func:`~wassflow.study.fixed_positions.minimize_magnitudes`).
 
     Args:
         case: "deconvolution", "relu", "sigmoid", or a family of problems of your own.
@@ -231,9 +231,12 @@ def particle_complexity(
     runs = as_integer("runs", runs, least=1)
     one_of("competitor", competitor, COMPETITORS)
     threshold = as_number("threshold", authors.threshold if threshold is None else threshold, above=0.0)
+    batches = [
+        tuple(range(first, min(first + problems.together, runs)))
+        for first in range(0, runs, problems.together)
+    ]
     # long ones first
-    tasks = [_Task(m, run, competitor) for m in reversed(ladder) for run in range(runs)]
-    tasks += [_Task(0, run, competitor) for run in range(runs)]
+    tasks = [_Task(m, batch, competitor) for m in (*reversed(ladder), 0) for batch in batches]
     settings = {"family": repr(problems), "drop": _DROP, "step error": _STEP_ERROR}
     with (
         open_ledger(ledger, f"particle_complexity of {problems.name}", settings) as book,
@@ -242,13 +245,17 @@ def particle_complexity(
         results = run_tasks(
             _same, (problems,), _work, tasks, workers, lambda task: bar.advance(), ledger=book
         )
-    by_task = dict(zip(tasks, results, strict=True))
-    optima = [_optimum(by_task[_Task(0, run, competitor)], run, by_task) for run in range(runs)]
+    found = {
+        (task.m, run): rows
+        for task, batch in zip(tasks, results, strict=True)
+        for run, rows in zip(task.runs, batch, strict=True)
+    }
+    optima = [_optimum(found, run) for run in range(runs)]
     records = [
-        {"m": m, "run": run, **found, "excess": found["energy"] - optima[run]["value"]}
+        {"m": m, "run": run, **row, "excess": row["energy"] - optima[run]["value"]}
         for m in ladder
         for run in range(runs)
-        for found in by_task[_Task(m, run, competitor)]
+        for row in found[m, run]
     ]
     return ParticleComplexity(
         family=problems,
@@ -264,10 +271,10 @@ def particle_complexity(
 
 @dataclass(frozen=True)
 class _Task:
-    """One problem with m particles, or its F* (m = 0)."""
+    """Problems with m particles each, or their F* (m = 0)."""
 
     m: int
-    run: int
+    runs: tuple[int, ...]
     competitor: str
 
 
@@ -275,36 +282,41 @@ def _same(problems: Family) -> Family:
     return problems
 
 
-def _work(problems: Family, task: _Task) -> list[Record]:
-    problem = problems.problem(task.run)
-    flow = ParticleFlow(problem.functional, problem.domain, tolerance=_STEP_ERROR)
+def _work(problems: Family, task: _Task) -> list[list[Record]]:
+    """Return for every run of the task what the particles and the competitor found."""
+    drawn = [problems.problem(run) for run in task.runs]
+    if task.m == 0 and problems.certified:
+        best = [minimize_over_measures(one.functional, one.domain, tolerance=_GAP) for one in drawn]
+        return [[{"value": found.value, "gap": found.gap}] for found in best]
+    starts = [
+        problems.start(run, task.m) if task.m else one.teacher
+        for run, one in zip(task.runs, drawn, strict=True)
+    ]
+    rests = run_to_rest(drawn, starts, problems.time, _DROP, _STEP_ERROR)
     if task.m == 0:
-        if problems.certified:
-            best = minimize_over_measures(problem.functional, problem.domain, tolerance=_GAP)
-            return [{"value": best.value, "gap": best.gap}]
-        rest = run_to_rest(flow, problem.teacher, problems.time, _DROP)
-        return [{"value": rest.energy, "gap": None}]
-    start = problems.start(task.run, task.m)
-    rest = run_to_rest(flow, start, problems.time, _DROP)
-    flowed = {
-        "method": PARTICLES,
-        "energy": rest.energy,
-        "time": rest.time,
-        "steps": rest.steps,
-        "dissipation": rest.dissipation,
-        "rest": rest.reached,
-    }
-    if task.competitor == "none":
-        return [flowed]
-    solved = minimize_magnitudes(problem.functional, start.points[:, 1:])
-    nothing = dict.fromkeys(("time", "steps", "dissipation", "rest"))
-    return [flowed, {"method": FIXED, "energy": solved.value, **nothing}]
+        return [[{"value": rest.energy, "gap": None}] for rest in rests]
+    rows = []
+    for one, start, rest in zip(drawn, starts, rests, strict=True):
+        flowed = {
+            "method": PARTICLES,
+            "energy": rest.energy,
+            "time": rest.time,
+            "steps": rest.steps,
+            "dissipation": rest.dissipation,
+            "rest": rest.reached,
+        }
+        rows.append([flowed])
+        if task.competitor != "none":
+            solved = minimize_magnitudes(one.functional, start.points[:, 1:])
+            nothing = dict.fromkeys(("time", "steps", "dissipation", "rest"))
+            rows[-1].append({"method": FIXED, "energy": solved.value, **nothing})
+    return rows
 
 
-def _optimum(found: list[Record], run: int, by_task: Mapping[_Task, list[Record]]) -> Record:
+def _optimum(found: Mapping[tuple[int, int], list[Record]], run: int) -> Record:
     """Return F* of a run: the certified one, or the least value that any method has found."""
-    (best,) = found
+    (best,) = found[0, run]
     if best["gap"] is not None:
         return best
-    others = [r["energy"] for task, records in by_task.items() if task.m and task.run == run for r in records]
+    others = [row["energy"] for (m, number), rows in found.items() if m and number == run for row in rows]
     return {"value": min([best["value"], *others]), "gap": None}

@@ -1,12 +1,17 @@
 """Particles until they are at rest."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from wassflow.cases.random_problems import Problem
 from wassflow.flow import ParticleFlow
 from wassflow.measure import ParticleCloud
+from wassflow.study.side_by_side import side_by_side
 
-# A flow that has not come to rest after so many doublings of the first lap is given up.
-_DOUBLINGS = 16
+# A flow that has not come to rest after so many laps is given up.
+_LAPS = 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +23,7 @@ class Rest:
         energy: F there.
         dissipation: int |v|^2 dmu there.
         time: when.
-        steps: how many it took.
+        steps: how many it took, for all that were moved together.
         reached: whether they are at rest, or were given up.
     """
 
@@ -30,32 +35,68 @@ class Rest:
     reached: bool
 
 
-def run_to_rest(flow: ParticleFlow, cloud: ParticleCloud, lap: float, drop: float) -> Rest:
+def run_to_rest(
+    problems: Sequence[Problem],
+    starts: Sequence[ParticleCloud],
+    lap: float,
+    drop: float,
+    tolerance: float = 1e-5,
+    laps: int = _LAPS,
+) -> list[Rest]:
     """Move particles in laps that double the time, until F falls by less than ``drop`` in a lap.
 
     Where F falls exponentially, or like 1/t, it then is within ``drop`` of its limit. Waiting as long again
     as the run has lasted tells rest from a slow passage by a saddle better than a small velocity does.
 
     Args:
-        flow: the flow.
-        cloud: the particles at time 0.
+        problems: they are moved together until each is at rest
+            (:func:`~wassflow.study.side_by_side.side_by_side`).
+        starts: the particles of every problem at time 0, as many for each.
         lap: length of the first lap.
         drop: see above.
+        tolerance: of a step, see :class:`wassflow.ParticleFlow`.
+        laps: when to give up.
 
     >>> from wassflow.cases.random_problems import family
     >>> spikes = family("deconvolution")
-    >>> problem = spikes.problem(0)
-    >>> flow = ParticleFlow(problem.functional, problem.domain, tolerance=1e-3)
-    >>> found = run_to_rest(flow, spikes.start(0, 10), lap=2.0, drop=1e-6)
+    >>> found = run_to_rest([spikes.problem(0)], [spikes.start(0, 10)], lap=2.0, drop=1e-6, tolerance=1e-3)[0]
     >>> found.reached, found.dissipation < 1e-6
     (True, True)
     """
-    steps, time = 0, 0.0
-    for _ in range(_DOUBLINGS):
-        path = flow.run(cloud, lap)
-        cloud, steps, time = path.final, steps + path.steps, time + lap
-        lap = time
-        if path.energy[0] - path.energy[-1] < drop:
+    clouds = list(starts)
+    energies = [problem.functional.value(cloud) for problem, cloud in zip(problems, clouds, strict=True)]
+    times, steps = [0.0] * len(clouds), [0] * len(clouds)
+    moving, reached = list(range(len(clouds))), [False] * len(clouds)
+    length = lap
+    for _ in range(laps):
+        together = [problems[index] for index in moving]
+        flow = ParticleFlow(
+            side_by_side(together), together[0].domain, tolerance=tolerance, evaluation="direct"
+        )
+        path = flow.run(_joined([clouds[index] for index in moving]), length)
+        for index, points in zip(moving, np.split(path.final.points, len(moving)), strict=True):
+            clouds[index] = ParticleCloud(points, clouds[index].weights)
+            before, energies[index] = energies[index], problems[index].functional.value(clouds[index])
+            times[index] += length
+            steps[index] += path.steps
+            reached[index] = before - energies[index] < drop
+        length = times[moving[0]]
+        moving = [index for index in moving if not reached[index]]
+        if not moving:
             break
-    fell = float(path.energy[0] - path.energy[-1])
-    return Rest(cloud, float(path.energy[-1]), float(path.dissipation[-1]), time, steps, fell < drop)
+    return [
+        Rest(clouds[k], energies[k], _dissipation(problem, clouds[k]), times[k], steps[k], reached[k])
+        for k, problem in enumerate(problems)
+    ]
+
+
+def _joined(clouds: Sequence[ParticleCloud]) -> ParticleCloud:
+    return ParticleCloud(
+        np.concatenate([cloud.points for cloud in clouds]),
+        np.concatenate([cloud.weights for cloud in clouds]),
+    )
+
+
+def _dissipation(problem: Problem, cloud: ParticleCloud) -> float:
+    velocity = problem.functional.velocity(cloud, cloud.points, problem.domain)
+    return float(cloud.weights @ np.einsum("ij,ij->i", velocity, velocity))
