@@ -68,7 +68,8 @@ def test_no_descent_finds_less(problem):
         return value, np.concatenate([slopes + penalties, -slopes + penalties])
 
     zero = np.zeros(2 * len(theta))
-    other = minimize(objective, zero, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * zero.size)
+    bounds, options = [(0.0, None)] * zero.size, {"ftol": 1e-16, "gtol": 1e-12, "maxiter": 20_000}
+    other = minimize(objective, zero, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     assert found.value <= other.fun + 1e-10
     assert found.value == pytest.approx(other.fun, abs=1e-4)
 

@@ -14,14 +14,14 @@ from wassflow.study.rest import run_to_rest
 
 @pytest.fixture(scope="module")
 def study():
-    return particle_complexity("deconvolution", ms=[12, 3], runs=3)
+    return particle_complexity("deconvolution", ms=[12, 3], runs=2)
 
 
 def test_enough_particles_find_the_minimum(study):
     assert study.ms == (3, 12)
     assert study.success("particles", 3).count == 0
-    assert study.success("particles", 12).count == 3
-    assert study.at_rest() == (6, 6)
+    assert study.success("particles", 12).count == 2
+    assert study.at_rest() == (4, 4)
     assert np.all(study.excess("particles", 12) >= -2e-7)
     assert max(optimum["gap"] for optimum in study.optima) <= 1e-7
 
@@ -35,7 +35,7 @@ def test_particles_end_below_magnitudes_on_the_same_positions(study):
 
 def test_the_table_has_both_success_rates_and_what_is_unknown(study):
     table = study.table()
-    assert "3/3" in table
+    assert "2/2" in table
     assert "does not say lambda" in table
     assert max(map(len, table.splitlines())) <= 100
 
@@ -43,17 +43,17 @@ def test_the_table_has_both_success_rates_and_what_is_unknown(study):
 def test_criteria_fail_where_claims_do(study):
     assert all(criterion.passed for criterion in study.criteria())
     few = particle_complexity(RandomSpikes(m0=1), ms=[1, 4], runs=1)
-    assert any("m = m0" in criterion.claim for criterion in few.criteria())
+    assert any("mostly fails" in criterion.claim for criterion in few.criteria())
     strict = particle_complexity("deconvolution", ms=[3], runs=1, threshold=10.0)
     assert any(not criterion.passed for criterion in strict.criteria())
 
 
 def test_results_are_written(study, tmp_path):
     rows = study.write_csv(tmp_path / "runs.csv").read_text().splitlines()
-    assert len(rows) == 1 + 2 * 3 * 2
+    assert len(rows) == 1 + 2 * 2 * 2
     written = json.loads(study.write_json(tmp_path / "runs.json").read_text())
     assert written["m0"] == 5
-    assert len(written["optima"]) == 3
+    assert len(written["optima"]) == 2
 
 
 def test_an_interrupted_study_goes_on(tmp_path):
@@ -65,18 +65,19 @@ def test_an_interrupted_study_goes_on(tmp_path):
 
 
 def test_networks_in_any_dimension():
-    problems = family("relu", m0=2, dim=20, inputs=60, strength=0.05)
-    found = particle_complexity(problems, ms=[1, 12], runs=1, competitor="none")
-    assert found.optima[0]["gap"] is None
-    assert found.excess("particles", 12)[0] < found.excess("particles", 1)[0]
-    assert found.methods == ("particles",)
+    problems = family("relu", m0=2, dim=20)
+    found = particle_complexity(problems, ms=[1, 6], runs=1)
+    assert found.optima[0] == {"value": 0.0, "gap": 0.0}
+    assert found.success("particles", 6).count == 1
+    assert found.excess("particles", 1)[0] > 0.01
+    assert found.excess("fixed positions", 6)[0] > 0.01
 
 
 def test_several_families_at_once(tmp_path):
     found = particle_complexities(
         {
             "deconvolution": {"ms": [2], "runs": 1, "parameters": {"order": 3}},
-            "sigmoid": {"ms": [2], "runs": 1, "parameters": {"dim": 2, "inputs": 10, "m0": 1}},
+            "sigmoid": {"ms": [2], "runs": 1, "parameters": {"dim": 2, "m0": 1}},
         }
     )
     assert [panel.family.name for panel in found.panels] == ["deconvolution", "sigmoid"]

@@ -7,7 +7,8 @@ import numpy as np
 
 from wassflow.arguments import Array, as_integer, as_number, one_of
 from wassflow.domain import Box, Domain
-from wassflow.functional import Functional, NeuronFeatures, SpikeFeatures, SquaredLoss, regularizer
+from wassflow.functional import Functional, SpikeFeatures, SquaredLoss, regularizer
+from wassflow.functional.population import GaussianNeurons, PopulationLoss
 from wassflow.measure import ParticleCloud
 
 # A random spike train is drawn again at most so often until its spikes are far enough apart.
@@ -36,13 +37,15 @@ class Family(ABC):
         m0: atoms of the teacher.
         time: a time in which particles move noticeably.
         together: how many problems are moved together: they share features, and steps cost little more.
-        certified: whether F* can be certified: the search for the minimum of F' needs a low dimension.
+        step_error: root mean square error that a step may make: what matters is where particles end.
+        least: F*, where it is known; else ``None``, and it is to be computed.
     """
 
     m0: int
     time: float
     together: int
-    certified: bool
+    step_error: float
+    least: float | None
 
     @property
     @abstractmethod
@@ -55,8 +58,8 @@ class Family(ABC):
         """Which numbers of the paper are not known, and what is used instead."""
 
     @abstractmethod
-    def problem(self, number: int) -> Problem:
-        """Return the problem of this number, the same at every call."""
+    def problem(self, number: int, m: int = 1) -> Problem:
+        """Return the problem of this number, the same at every call, to be given to at most m particles."""
 
     @abstractmethod
     def start(self, number: int, m: int) -> ParticleCloud:
@@ -85,7 +88,8 @@ class RandomSpikes(Family):
 
     time = 2.0
     together = 50
-    certified = True
+    step_error = 1e-3
+    least = None
 
     @property
     def name(self) -> str:
@@ -112,8 +116,8 @@ class RandomSpikes(Family):
             "so that the competitor, which knows no flow, has the authors' losses."
         )
 
-    def problem(self, number: int) -> Problem:
-        """Return the problem of this number."""
+    def problem(self, number: int, m: int = 1) -> Problem:
+        """Return the problem of this number, whatever m is."""
         rng = np.random.default_rng((5, number))
         for _ in range(_ATTEMPTS):
             angles = np.sort(rng.uniform(0.0, 2.0 * np.pi, self.m0))
@@ -139,33 +143,33 @@ class RandomSpikes(Family):
 class TeacherNetwork(Family):
     """A student network learns a teacher network (Chizat and Bach 2018, section 4.2 and Figure 3).
 
-    Phi(w, theta)(x) = w sigma(<theta, x>) at ``inputs`` Gaussian points x of R^``dim``, R(f) the mean of (f -
-    y)^2 over the mean of y^2, V = strength |w| |theta| for "relu" and strength |w| for "sigmoid". The teacher
-    has weights +-1 and Gaussian directions, of norm 1 in the mean square for ReLU and ``steepness`` for the
-    sigmoid. Particles start from weights +-1 and independent directions of the same law as the teacher's.
+    Phi(w, theta)(x) = w sigma(<theta, x>) for Gaussian x in R^``dim``, R(f) = E (f - y)^2 / E y^2 in closed
+    form (:class:`~wassflow.functional.population.PopulationLoss`), V = 0: the teacher itself attains F* = 0.
+    Its ``m0`` neurons have weights +-1 in turn and Gaussian directions of root mean square norm ``norm``
+    (``None``: 1 for "relu", 4 for "sigmoid"). Particles start from weights +-1 in turn and directions of the
+    same law.
 
-    >>> family = TeacherNetwork("relu", m0=2, dim=3, inputs=10)
-    >>> family.problem(0).functional.dim, family.start(0, 5).points.shape
+    >>> family = TeacherNetwork("relu", m0=2, dim=3)
+    >>> family.problem(0, m=5).functional.dim, family.start(0, 5).points.shape
     (4, (5, 4))
     """
 
     activation: str = "relu"
     m0: int = 20
     dim: int = 100
-    inputs: int = 2000
-    strength: float = 0.01
-    steepness: float = 4.0
+    norm: float | None = None
 
-    time = 1.0
+    time = 16.0
+    step_error = 1e-2
     together = 1
-    certified = False
+    least = 0.0
 
     def __post_init__(self) -> None:
         one_of("activation", self.activation, ("relu", "sigmoid"))
-        for name in ("m0", "dim", "inputs"):
-            as_integer(name, getattr(self, name), least=1)
-        as_number("strength", self.strength, above=0.0)
-        as_number("steepness", self.steepness, above=0.0)
+        as_integer("m0", self.m0, least=1)
+        as_integer("dim", self.dim, least=1)
+        if self.norm is not None:
+            as_number("norm", self.norm, above=0.0)
 
     @property
     def name(self) -> str:
@@ -175,37 +179,35 @@ class TeacherNetwork(Family):
     @property
     def unknown(self) -> str:
         """What the paper does not say."""
-        scale = "" if self.activation == "relu" else f" of root mean square norm {self.steepness:g}"
-        penalty = "|w||theta|" if self.activation == "relu" else "|w|"
+        sigmoid = "the normal distribution function as sigmoid, " if self.activation == "sigmoid" else ""
         return (
-            "The paper does not say the law of the data and of the teacher, the strength of V, the law of "
-            f"the start and the step rule. Used: {self.inputs} Gaussian inputs in dimension {self.dim}, "
-            f"teacher weights +-1 and Gaussian directions{scale}, V = {self.strength:g} {penalty}, R the "
-            "mean square relative to that of the data, starts with weights +-1 and directions of the "
-            f"teacher's law. F* is not certified in dimension {self.dim + 1}: it is the least value found, "
-            "by particles from the teacher and by all runs of the problem."
+            "The paper does not say the laws of the data, the teacher and the start, the strength of V and "
+            f"the step rule. Used: {sigmoid}Gaussian inputs in dimension {self.dim}, the loss in expectation "
+            "over them (relative to that of f = 0), V = 0, teacher and start with weights +-1 in turn and "
+            f"Gaussian directions of root mean square norm {self._length:g}. F* = 0, which the teacher "
+            "attains."
         )
 
-    def problem(self, number: int) -> Problem:
-        """Return the problem of this number."""
-        rng = np.random.default_rng((6, number))
-        x = rng.standard_normal((self.inputs, self.dim))
-        teacher = self._neurons(rng, self.m0)
-        features = NeuronFeatures(x, self.activation)
-        target = features.moment(teacher, np.ones(self.m0))
-        scale = 2.0 / float(target @ target)
-        kind = regularizer.WeightTimesNorm if self.activation == "relu" else regularizer.AbsWeight
-        functional = Functional(features, SquaredLoss(target, scale=scale), kind(self.strength))
+    def problem(self, number: int, m: int = 1) -> Problem:
+        """Return the problem of this number, for at most m or m0 particles."""
+        teacher = self._neurons(np.random.default_rng((6, number)), self.m0)
+        features = GaussianNeurons(self.activation, self.dim, max(m, self.m0) + self.m0)
+        unscaled = PopulationLoss(features, teacher).value(np.zeros(features.size))
+        loss = PopulationLoss(features, teacher, scale=1.0 / unscaled)
+        functional = Functional(features, loss, regularizer.Zero())
         return Problem(functional, None, ParticleCloud(teacher, np.ones(self.m0)))
 
     def start(self, number: int, m: int) -> ParticleCloud:
         """Return m random neurons."""
         return ParticleCloud(self._neurons(np.random.default_rng((7, number, m)), m))
 
+    @property
+    def _length(self) -> float:
+        return self.norm or (1.0 if self.activation == "relu" else 4.0)
+
     def _neurons(self, rng: np.random.Generator, count: int) -> Array:
-        norm = 1.0 if self.activation == "relu" else self.steepness
-        theta = rng.standard_normal((count, self.dim)) * (norm / np.sqrt(self.dim))
-        return np.column_stack([rng.choice([-1.0, 1.0], count), theta])
+        theta = rng.standard_normal((count, self.dim)) * (self._length / np.sqrt(self.dim))
+        return np.column_stack([(-1.0) ** np.arange(count), theta])
 
 
 FAMILIES = ("deconvolution", "relu", "sigmoid")
