@@ -100,8 +100,8 @@ STATEMENTS = (
                 "cosine-2d": {"m": 64, "t_end": 60.0, "parameters": {"y": (1.3, -1.2)}},
         name="particle-complexity",
         source="Figure 3",
-        claim="a few particles more than the simplest minimiser has atoms find the minimum; fixed ones never
-        do", study="particle_complexities",
+        claim="a few particles more than the simplest minimiser has atoms find the minimum",
+        study="particle_complexities",
         plot="particle_complexities",
         full={
             "cases": {
