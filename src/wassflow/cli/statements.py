@@ -98,16 +98,6 @@ STATEMENTS = (
                 "relu-3d": {"m": 16, "t_end": 60.0},
                 "sigmoid-3d": {"m": 32, "t_end": 200.0},
                 "cosine-2d": {"m": 64, "t_end": 60.0, "parameters": {"y": (1.3, -1.2)}},
-        name="particle-complexity",
-        source="Figure 3",
-        claim="a few particles more than the simplest minimiser has atoms find the minimum",
-        study="particle_complexities",
-        plot="particle_complexities",
-        full={
-            "cases": {
-                "deconvolution": {"runs": 100},
-                "relu": {"runs": 5},
-                "sigmoid": {"runs": 5},
             }
         },
         quick={
@@ -193,6 +183,21 @@ STATEMENTS = (
             )
         },
     ),
+    Statement(
+        name="particle-complexity",
+        source="Figure 3",
+        claim="a few particles more than the simplest minimiser has atoms find the minimum",
+        study="particle_complexities",
+        plot="particle_complexities",
+        full={
+            "cases": {
+                "deconvolution": {"runs": 100},
+                "relu": {"runs": 5},
+                "sigmoid": {"runs": 5},
+            }
+        },
+        quick={
+            "cases": {
                 "deconvolution": {"ms": (2, 5, 9, 17), "runs": 20},
                 "relu": {"ms": (2, 4, 20), "runs": 2, "parameters": {"m0": 4, "dim": 20}},
             }
