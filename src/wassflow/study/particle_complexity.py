@@ -27,8 +27,8 @@ Array = NDArray[np.float64]
 Record = dict[str, Any]
 
 COMPETITORS = ("fixed grid", "none")
-# A flow is at rest when F falls by less than this while the time doubles.
-_DROP = 1e-6
+# A flow is at rest when F falls by less than this share of the threshold while the time doubles.
+_REST = 0.05
 # F* is wanted to this duality gap.
 _GAP = 1e-7
 
@@ -197,10 +197,11 @@ def particle_complexity(
     """Excess loss F(mu_{m,infinity}) - F* of the particle flow at rest against m, on random problems.
 
     Every run is a problem of its own with its own F*; the same problems are solved with all m. The flow is
-    that of :class:`~wassflow.ParticleFlow`, with adaptive steps, until F falls by less than 1e-6 while the
-    time doubles; nothing is polished afterwards. Problems that share their features are moved together
-    (:func:`~wassflow.study.side_by_side.side_by_side`). The competitor starts from the same positions, and
-    minimises over the magnitudes alone (:func:`~wassflow.study.fixed_positions.minimize_magnitudes`).
+    that of :class:`~wassflow.ParticleFlow`, with adaptive steps, until F falls by less than a twentieth of
+    the threshold while the time doubles; nothing is polished afterwards. Problems that share their features
+    are moved together (:func:`~wassflow.study.side_by_side.side_by_side`). The competitor starts from the
+    same positions, and minimises over the magnitudes alone
+    (:func:`~wassflow.study.fixed_positions.minimize_magnitudes`).
 
     Args:
         case: "deconvolution", "relu", "sigmoid", or a family of problems of your own.
@@ -238,13 +239,14 @@ def particle_complexity(
     ]
     # long ones first
     tasks = [_Task(m, batch, competitor) for m in (*reversed(ladder), 0) for batch in batches]
-    settings = {"family": repr(problems), "drop": _DROP}
+    drop = _REST * threshold
+    settings = {"family": repr(problems), "drop": drop}
     with (
         open_ledger(ledger, f"particle_complexity of {problems.name}", settings) as book,
         TaskProgress(f"{problems.name}: particles at rest", len(tasks), enabled=progress) as bar,
     ):
         results = run_tasks(
-            _same, (problems,), _work, tasks, workers, lambda task: bar.advance(), ledger=book
+            _shared, (problems, drop), _work, tasks, workers, lambda task: bar.advance(), ledger=book
         )
     found = {
         (task.m, run): rows
@@ -279,12 +281,13 @@ class _Task:
     competitor: str
 
 
-def _same(problems: Family) -> Family:
-    return problems
+def _shared(problems: Family, drop: float) -> tuple[Family, float]:
+    return problems, drop
 
 
-def _work(problems: Family, task: _Task) -> list[list[Record]]:
+def _work(shared: tuple[Family, float], task: _Task) -> list[list[Record]]:
     """Return for every run of the task what the particles and the competitor found."""
+    problems, drop = shared
     drawn = [problems.problem(run, task.m) for run in task.runs]
     if task.m == 0:
         if problems.least is not None:
@@ -292,7 +295,7 @@ def _work(problems: Family, task: _Task) -> list[list[Record]]:
         best = [minimize_over_measures(one.functional, one.domain, tolerance=_GAP) for one in drawn]
         return [[{"value": found.value, "gap": found.gap}] for found in best]
     starts = [problems.start(run, task.m) for run in task.runs]
-    rests = run_to_rest(drawn, starts, problems.time, _DROP, problems.step_error)
+    rests = run_to_rest(drawn, starts, problems.time, drop, problems.step_error)
     rows = []
     for one, start, rest in zip(drawn, starts, rests, strict=True):
         flowed = {

@@ -11,7 +11,7 @@ from wassflow.measure import ParticleCloud
 from wassflow.study.side_by_side import side_by_side
 
 # A flow that has not come to rest after so many laps is given up.
-_LAPS = 14
+_LAPS = 16
 
 
 @dataclass(frozen=True, eq=False)

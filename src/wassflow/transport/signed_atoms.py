@@ -14,7 +14,7 @@ from wassflow.measure import (
     weighted_directions,
 )
 from wassflow.measure.communication import gather_rows, several_ranks
-from wassflow.transport.coarsening import clusters
+from wassflow.laguerre.coarsening import barycentres, clusters
 from wassflow.transport.plans import Indices
 
 SignedMeasure = ParticleCloud | MeshDensity | tuple[ArrayLike, ArrayLike]
@@ -93,10 +93,8 @@ class SignedAtoms:
 
     def clustered(self, count: int) -> tuple[Array, Array, Indices]:
         """Return centres ``(c, d)`` and masses ``(c,)`` of at most ``count`` clusters, and the cluster of
-        each atom; all masses have one sign."""
+        each atom; all masses are positive."""
         if len(self.points) <= count:
             return self.points, self.masses, np.arange(len(self.points))
-        label = clusters(self.points, np.abs(self.masses), count)
-        masses = np.bincount(label, weights=self.masses)
-        sums = [np.bincount(label, weights=self.masses * column) for column in self.points.T]
-        return np.column_stack(sums) / masses[:, None], masses, label
+        label = clusters(self.points, self.masses, count)
+        return *barycentres(self.points, self.masses, label), label
