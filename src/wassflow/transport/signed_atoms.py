@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from wassflow.arguments import Array, as_points, as_vector
+from wassflow.laguerre.coarsening import barycentres, clusters
 from wassflow.measure import (
     MeshDensity,
     ParticleCloud,
@@ -14,7 +15,6 @@ from wassflow.measure import (
     weighted_directions,
 )
 from wassflow.measure.communication import gather_rows, several_ranks
-from wassflow.laguerre.coarsening import barycentres, clusters
 from wassflow.transport.plans import Indices
 
 SignedMeasure = ParticleCloud | MeshDensity | tuple[ArrayLike, ArrayLike]
