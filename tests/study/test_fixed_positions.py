@@ -71,7 +71,8 @@ def test_no_descent_finds_less(problem):
     bounds, options = [(0.0, None)] * zero.size, {"ftol": 1e-16, "gtol": 1e-12, "maxiter": 20_000}
     other = minimize(objective, zero, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     assert found.value <= other.fun + 1e-10
-    assert found.value == pytest.approx(other.fun, abs=1e-4)
+    # L-BFGS-B may stop short of the minimum: a duality gap tells that ours is there
+    assert found.gap <= 1e-9 * max(1.0, found.value)
 
 
 def test_more_positions_never_do_harm():
