@@ -141,6 +141,22 @@ def test_points_outside_give_a_larger_table_and_a_revision():
     assert fast.revision == 1
 
 
+@pytest.mark.parametrize("fallback", [True, False])
+def test_points_for_which_there_is_no_table(fallback):
+    features, lower, upper = KINDS["sigmoid, d = 3"]
+    fast = TabulatedFeatures(features, lower, upper, fallback=fallback)
+    u, g = np.array([[1.0, 1e5, -1e5], [1.0, 0.5, 0.5]]), np.ones(300)
+    if fallback:
+        for _ in range(2):
+            np.testing.assert_array_equal(fast.pair_gradient(u, g), features.pair_gradient(u, g))
+            np.testing.assert_array_equal(fast.moment(u, g[:2]), features.moment(u, g[:2]))
+        np.testing.assert_array_equal(fast.pair(u, g), features.pair(u, g))
+        assert fast.revision == 1
+    else:
+        with pytest.raises(WassflowError, match="not resolved"):
+            fast.pair_gradient(u, g)
+
+
 def test_points_that_are_not_finite_are_left_to_direct_sums():
     features, lower, upper = KINDS["sigmoid, d = 3"]
     fast = TabulatedFeatures(features, lower, upper)

@@ -49,7 +49,7 @@ def evaluated(
         if isinstance(features, NeuronFeatures) and features.activation == "relu":
             fast = SortedReluFeatures(features)
         else:
-            fast = TabulatedFeatures(features, lower, upper, threads=threads)
+            fast = TabulatedFeatures(features, lower, upper, threads=threads, fallback=evaluation == "auto")
     except WassflowError:
         if evaluation == "fast":
             raise

@@ -48,6 +48,8 @@ class TabulatedFeatures(WrappedFeatures):
         tolerance: of <g, Phi> and of each of its derivatives, relative to their largest over the box, for
             random g. Measured against direct sums at random points; what misses it is refined, or refused.
         threads: for large numbers of points.
+        fallback: what to do if points leave the box and no larger table meets the tolerance: evaluate
+            directly from then on, or raise.
 
     Attributes:
         error: the largest error that was measured.
@@ -76,6 +78,7 @@ class TabulatedFeatures(WrappedFeatures):
         upper: ArrayLike,
         tolerance: float = 1e-8,
         threads: int = 1,
+        fallback: bool = False,
     ) -> None:
         if not isinstance(features, Features):
             raise ValueError(f"features must be a Features object, found {type(features).__name__}")
@@ -85,6 +88,8 @@ class TabulatedFeatures(WrappedFeatures):
         self.threads = as_integer("threads", threads, least=1)
         super().__init__(features)
         self.dim = lower.size
+        self.fallback = bool(fallback)
+        self._direct = False
         self._last: tuple[Array, Array] | None = None
         self._axes = self.dim - int(self.weighted)
         if not features.smooth:
@@ -98,6 +103,8 @@ class TabulatedFeatures(WrappedFeatures):
     def moment(self, u: ArrayLike, weights: ArrayLike) -> Array:
         """Return sum_i weights_i Phi(u_i), shape ``(N,)``, for points ``(n, d)`` and weights ``(n,)``."""
         u, weights = frozen(self._points(u)), frozen(self._masses(u, weights))
+        if self._direct:
+            return self.features.moment(u, weights)
         sums, outside = self._spread(u, weights)
         if outside:
             if not self._extend(u[weights != 0.0]):
@@ -109,21 +116,25 @@ class TabulatedFeatures(WrappedFeatures):
         """Return <g, Phi(u_i)>, shape ``(n,)``, for points ``(n, d)`` and g ``(N,)``."""
         u, g = frozen(self._points(u)), as_vector("g", g, self.size)
         out = np.empty(u.shape[0])
-        if self._evaluate(VALUE, u, g, out):
-            if not self._extend(u):
-                return self.features.pair(u, g)
-            self._evaluate(VALUE, u, g, out)
-        return out
+        return out if self._evaluated(VALUE, u, g, out) else self.features.pair(u, g)
 
     def pair_gradient(self, u: ArrayLike, g: ArrayLike) -> Array:
         """Return <g, d_j Phi(u_i)>, shape ``(n, d)``, for points ``(n, d)`` and g ``(N,)``."""
         u, g = frozen(self._points(u)), as_vector("g", g, self.size)
         out = np.empty(u.shape)
-        if self._evaluate(GRADIENT, u, g, out):
+        return out if self._evaluated(GRADIENT, u, g, out) else self.features.pair_gradient(u, g)
+
+    def _evaluated(
+        self, kernels: abc.Mapping[int, abc.Callable[..., int]], u: Array, g: Array, out: Array
+    ) -> bool:
+        """Write what one of the kernels finds to ``out``; whether there is a table for all points."""
+        if self._direct:
+            return False
+        if self._evaluate(kernels, u, g, out):
             if not self._extend(u):
-                return self.features.pair_gradient(u, g)
-            self._evaluate(GRADIENT, u, g, out)
-        return out
+                return False
+            self._evaluate(kernels, u, g, out)
+        return True
 
     def _evaluate(
         self, kernels: abc.Mapping[int, abc.Callable[..., int]], u: Array, g: Array, out: Array
@@ -163,9 +174,16 @@ class TabulatedFeatures(WrappedFeatures):
         margin = _MARGIN * (upper - lower)
         lower[lower < self.table.lower] -= margin[lower < self.table.lower]
         upper[upper > self.table.upper] += margin[upper > self.table.upper]
-        self.table, self.error = self._verified(lower, upper)
         self.revision += 1
-        return True
+        before = self.table
+        try:
+            self.table, self.error = self._verified(lower, upper)
+        except WassflowError:
+            self._use(before)
+            if not self.fallback:
+                raise
+            self._direct = True
+        return not self._direct
 
     def _verified(self, lower: Array, upper: Array) -> tuple[Table, float]:
         """Return a table and its error, which is below the tolerance."""
