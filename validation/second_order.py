@@ -72,6 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="smaller meshes, fewer runs")
     parser.add_argument("--json", type=Path, help="write the result here")
+    parser.add_argument("--cell", action="append", help="only these types of cells")
     arguments = parser.parse_args()
     ladders = {
         "triangle": (2, (16, 32, 64) if arguments.quick else (32, 64, 128, 256)),
@@ -81,7 +82,8 @@ def main() -> None:
         "hexahedron": (3, (8, 16) if arguments.quick else (16, 32, 64)),
     }
     results, missed = [], []
-    for cell, (dim, sizes) in ladders.items():
+    for cell in arguments.cell or ladders:
+        dim, sizes = ladders[cell]
         compared: dict[str, list[dict[str, float]]] = {}
         for name, options in RUNS[:2] if arguments.quick or dim == 3 else RUNS:
             if options.get("velocity") == "potential" and cell != "quadrilateral":

@@ -185,6 +185,11 @@ class DensityScheme(ABC):
             mass=float(packed[size + 2]),
         )
 
+    def moment(self, masses: Array) -> Array:
+        """Return int Phi dm of masses, or changes of masses, of the owned cells at their centroids, (N,);
+        collective."""
+        return self.mesh.allsum(self._local_moment(masses))
+
     def _local_moment(self, masses: Array) -> Array:
         features, held = self.functional.features, masses != 0.0
         count = np.count_nonzero(held)

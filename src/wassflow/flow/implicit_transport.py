@@ -13,6 +13,8 @@ from wassflow.flow.upwind import UpwindTransport
 _TOLERANCE = 1e-12
 # Of the preconditioned residual, relative: what rounding allows.
 _LINEAR_TOLERANCE = 1e-15
+# The same where only the direction of a Newton step depends on it.
+_RESPONSE_TOLERANCE = 1e-8
 _MOST_ITERATIONS = 2000
 
 
@@ -66,7 +68,8 @@ class ImplicitTransport:
         self._solver.setType(PETSc.KSP.Type.BCGS)
         preconditioner = self._solver.getPC()
         preconditioner.setType(PETSc.PC.Type.BJACOBI)
-        self._solver.setTolerances(rtol=_LINEAR_TOLERANCE, atol=0.0, max_it=_MOST_ITERATIONS)
+        self._matrix: Any = None
+        self._order, self._throughput = np.zeros(0, dtype=np.intp), np.zeros(0)
 
     def solve(self, transport: UpwindTransport, masses: Array, dt: float, height: Array) -> Array:
         """Return m' with ghosts, (cells,); collective.
@@ -93,13 +96,17 @@ class ImplicitTransport:
         numbers = position.astype(self._petsc.IntType)
         # what enters a cell, as a share of what passes through the neighbour that it comes from
         inflow = dt * np.minimum(transport.rates, 0.0) / throughput[transport.neighbours]
-        matrix = self._matrix(transport.neighbours, inflow, numbers)
+        if self._matrix is not None:
+            self._matrix.destroy()
+        self._matrix = matrix = self._assemble(transport.neighbours, inflow, numbers)
+        self._order, self._throughput = order, throughput[:owned]
         b = matrix.createVecRight()
         x = b.duplicate()
         b.array[:] = masses[:owned][order]
         x.array[:] = b.array
         self._solver.setOperators(matrix)
         self._solver.setInitialGuessNonzero(True)
+        self._solver.setTolerances(rtol=_LINEAR_TOLERANCE, atol=0.0, max_it=_MOST_ITERATIONS)
         result = np.empty(mesh.num_cells)
         mass = float(mesh.allsum(float(masses[:owned].sum())))
         self.iterations = 0
@@ -118,7 +125,6 @@ class ImplicitTransport:
             residual = float(mesh.allsum(float(np.abs(defect.array).sum()))) / scale
             if residual <= _TOLERANCE:
                 break
-        matrix.destroy()
         self.total_iterations += self.iterations
         self.worst_residual = max(self.worst_residual, residual)
         if not residual <= _TOLERANCE:
@@ -130,7 +136,23 @@ class ImplicitTransport:
         result[:owned] *= mass / float(mesh.allsum(float(result[:owned].sum())))
         return mesh.halo.update(result)
 
-    def _matrix(self, neighbours: Any, inflow: Array, numbers: Any) -> Any:
+    def respond(self, change: Array) -> Array:
+        """Return (I + dt A)^-1 of a change of the owned cells, (owned,), with the matrix of the last solve.
+
+        To 1e-8 of the preconditioned residual: this is for Newton steps, no mass is moved by it. Collective.
+        """
+        b = self._matrix.createVecRight()
+        x = b.duplicate()
+        b.array[:] = change[self._order]
+        self._solver.setInitialGuessNonzero(False)
+        self._solver.setTolerances(rtol=_RESPONSE_TOLERANCE, atol=0.0, max_it=_MOST_ITERATIONS)
+        self._solver.solve(b, x)
+        self.total_iterations += self._solver.getIterationNumber()
+        response = np.empty_like(change)
+        response[self._order] = x.array
+        return response / self._throughput
+
+    def _assemble(self, neighbours: Any, inflow: Array, numbers: Any) -> Any:
         """I plus ``inflow`` (faces per cell, owned cells) from ``neighbours``, in the given numbering."""
         PETSc = self._petsc
         own = np.broadcast_to(numbers[: self._owned], inflow.shape)
