@@ -153,8 +153,10 @@ class DensityFlow:
         a smaller dt, of ``energy_rises`` beyond rounding; ``mass_drift``, the largest relative change of
         mass; ``active_faces``, the mean share of faces with mass on some side, where alone the velocity is
         evaluated; and ``velocity_dissipation`` (nt,), int |v|^2 dmu from the face velocities. Implicit runs
-        add ``residual``, the largest of their linear systems relative to the mass handled, and
-        ``iterations`` of all of them; ``stationary`` says whether the run came to rest.
+        add ``systems`` and ``iterations``, how many linear systems they solved and in how many iterations of
+        BiCGStab; ``residual``, the largest of them relative to the mass handled; ``mass_restored``, the
+        largest relative change of mass by scaling their solutions; and ``corrections``, Newton's.
+        ``stationary`` says whether the run came to rest.
 
         Raises:
             ValueError: for a density on another mesh, and for times that are not allowed.

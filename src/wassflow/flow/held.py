@@ -21,6 +21,9 @@ class HeldMass:
     wall holds back. In the cells there mass moves with the velocity on the kink or the wall: see
     :mod:`wassflow.mesh.layers`. Where nothing is held back, the difference is zero.
 
+    The kinks are planes {w = 0} of |w| and |w||theta|, and the line (d = 2, 3) {theta = 0} of |w||theta|. That of
+    |u| is a point, along which nothing can slide: mass gathers in the cells around it.
+
     Where a kink holds mass that slides, all of the velocity is taken on the kink: what the field varies
     across the layer is that of points which the mass has left, and would stir it. Where nothing slides,
     nothing is corrected: the mass gathers in the cells that touch the kink, and comes to rest there.
@@ -31,15 +34,15 @@ class HeldMass:
         walls, on_walls = wall_points(mesh)
         points[walls] = on_walls
         vertices = mesh.cell_vertices
-        kinked = np.zeros(len(points), dtype=bool)
-        self._axes = _kinked_axes(V)
-        for axis in self._axes:
-            within = faces_in_layer(mesh, vertices[:, :, axis])
-            points[within, axis] = 0.0
-            kinked |= within
+        held = np.zeros(points.shape, dtype=bool)
+        for axes in _kinks(V, mesh.dim):
+            within = np.all([faces_in_layer(mesh, vertices[:, :, axis]) for axis in axes], axis=0)
+            held[np.ix_(within, axes)] = True
+        points[held] = 0.0
         self.faces = np.flatnonzero(np.any(points != mesh.face_midpoints, axis=1))
         self._domain = mesh.domain
-        self._kinked = kinked[self.faces]
+        # coordinates that a kink holds at zero beside each face
+        self._held_axes = held[self.faces]
         beside = points + _ONE_SIDED * (mesh.face_midpoints - points)
         self._points, self._beside = (mesh.domain.wrap(at[self.faces]) for at in (points, beside))
         self._row = np.full(len(mesh.face_cells), -1, dtype=np.int64)
@@ -54,14 +57,16 @@ class HeldMass:
             row = row[held]
             there = variation.velocity(self._points[row], self._domain)
             beside = variation.velocity(self._beside[row])
-            absorbed = self._kinked[row] & np.all(there[:, self._axes] == 0.0, axis=1)
+            axes = self._held_axes[row]
+            absorbed = axes.any(axis=1) & np.all((there == 0.0) | ~axes, axis=1)
             slides = np.linalg.norm(there, axis=1) > _AT_REST * np.linalg.norm(beside, axis=1)
             velocity[held[~absorbed]] += (there - beside)[~absorbed]
             velocity[held[absorbed & slides]] = there[absorbed & slides]
 
 
-def _kinked_axes(V: regularizer.Regularizer) -> list[int]:
-    """Axes i such that V has a kink on the plane {u_i = 0}."""
-    terms = V.terms if isinstance(V, regularizer.Sum) else [V]
-    kinked = (regularizer.AbsWeight, regularizer.WeightTimesNorm)
-    return [0] if any(isinstance(term, kinked) for term in terms) else []
+def _kinks(V: regularizer.Regularizer, dim: int) -> list[list[int]]:
+    """For each kink of V along which mass can slide, the axes i such that it is {u_i = 0 for all i}."""
+    terms = [term for term in (V.terms if isinstance(V, regularizer.Sum) else [V]) if not term.smooth]
+    products = any(isinstance(term, regularizer.WeightTimesNorm) for term in terms)
+    kinks = [[0]] if products or any(isinstance(term, regularizer.AbsWeight) for term in terms) else []
+    return [*kinks, list(range(1, dim))] if products else kinks

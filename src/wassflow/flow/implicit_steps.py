@@ -143,4 +143,10 @@ class ImplicitSteps:
 
     def diagnostics(self) -> dict[str, float]:
         """What the linear systems of the run were like."""
-        return {"residual": self.system.worst_residual, "iterations": self.system.total_iterations}
+        return {
+            "residual": self.system.worst_residual,
+            "mass_restored": self.system.restored,
+            "systems": self.system.systems,
+            "iterations": self.system.total_iterations,
+            "corrections": self.corrections,
+        }

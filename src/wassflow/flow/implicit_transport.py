@@ -45,15 +45,17 @@ class ImplicitTransport:
     whose cells are numbered downwind, by falling F' (Bey and Wittum, Appl. Numer. Math. 23 (1997) 177):
     fluxes along -grad F' have no cycles but those that discretisation makes, and for a triangular matrix
     ILU(0) is exact. A solution is accepted by its true residual, at 1e-12 of the mass handled; negative
-    entries, which are smaller than that, are then set to zero and the whole is scaled to the mass of m.
+    entries, which are smaller than that, are then set to zero and the whole is scaled to the mass of m. What
+    that restores is recorded: rounding errors of the mass handled, which grow with dt.
 
     Args:
         mesh: a :class:`wassflow.mesh.Mesh`.
 
     Attributes:
         iterations: of the last solve.
-        total_iterations: of all solves.
+        systems, total_iterations: numbers of all solves, responses too, and of iterations of all.
         worst_residual: the largest of all solves, relative as above.
+        restored: the largest relative change of mass by scaling.
     """
 
     def __init__(self, mesh: Any) -> None:
@@ -62,8 +64,8 @@ class ImplicitTransport:
         self._owned = mesh.num_owned
         index_map = mesh.halo.index_map
         self._first = index_map.local_range[0]
-        self.iterations = self.total_iterations = 0
-        self.worst_residual = 0.0
+        self.iterations = self.total_iterations = self.systems = 0
+        self.worst_residual = self.restored = 0.0
         self._solver = PETSc.KSP().create(mesh.comm)
         self._solver.setType(PETSc.KSP.Type.BCGS)
         preconditioner = self._solver.getPC()
@@ -110,6 +112,7 @@ class ImplicitTransport:
         result = np.empty(mesh.num_cells)
         mass = float(mesh.allsum(float(masses[:owned].sum())))
         self.iterations = 0
+        self.systems += 1
         residual = np.inf
         for _ in range(3):
             self._solver.solve(b, x)
@@ -133,7 +136,9 @@ class ImplicitTransport:
                 f" residual of {residual:.2g} after {self.iterations} iterations"
             )
         result[:owned] = passed / throughput[:owned]
-        result[:owned] *= mass / float(mesh.allsum(float(result[:owned].sum())))
+        factor = mass / float(mesh.allsum(float(result[:owned].sum())))
+        self.restored = max(self.restored, abs(factor - 1.0))
+        result[:owned] *= factor
         return mesh.halo.update(result)
 
     def respond(self, change: Array) -> Array:
@@ -147,6 +152,7 @@ class ImplicitTransport:
         self._solver.setInitialGuessNonzero(False)
         self._solver.setTolerances(rtol=_RESPONSE_TOLERANCE, atol=0.0, max_it=_MOST_ITERATIONS)
         self._solver.solve(b, x)
+        self.systems += 1
         self.total_iterations += self._solver.getIterationNumber()
         response = np.empty_like(change)
         response[self._order] = x.array
