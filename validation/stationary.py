@@ -1,7 +1,7 @@
 """Steps to rest, explicit and implicit: two cases until the dissipation is 1e-8 of its start.
 
     python validation/stationary.py            # meshes of the cases, some minutes
-    python validation/stationary.py --quick    # meshes twice as coarse
+    python validation/stationary.py --quick    # meshes three times as coarse
 
 Cases: deconvolution-2d and relu-2d. At rest is where the dissipation of the scheme has been below 1e-8 of
 its start for two steps. Targets: the implicit run comes to rest, in at most a tenth of the explicit steps to
@@ -70,13 +70,13 @@ def compare(name: str, coarsening: int) -> tuple[list[dict[str, object]], list[C
 def main(arguments: list[str] | None = None) -> int:
     """Run both cases both ways, print steps and verdict."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="meshes twice as coarse")
+    parser.add_argument("--quick", action="store_true", help="meshes three times as coarse")
     parser.add_argument("--case", action="append", choices=CASES, help="only these cases")
     parser.add_argument("--json", type=Path, help="write the result here")
     options = parser.parse_args(arguments)
     rows, criteria = [], []
     for name in options.case or CASES:
-        found, checked = compare(name, 2 if options.quick else 1)
+        found, checked = compare(name, 3 if options.quick else 1)
         rows += found
         criteria += checked
         header = list(found[0])

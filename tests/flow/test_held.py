@@ -49,6 +49,48 @@ def test_mass_absorbed_at_a_kink_slides_along_it(cell, cut, drift):
     assert errors[-1] < 0.6 * errors[-2] or errors[-1] < 1e-3
 
 
+@pytest.mark.parametrize("cut", [0, 1])
+@pytest.mark.parametrize("cell", CELLS)
+def test_mass_absorbed_at_theta_zero_slides_along_w(cell, cut):
+    """V = |w||theta| holds mass on {theta = 0}, where a drift 1/2 along w carries it for two units of time.
+
+    All mass is absorbed early on. Blocked mass, which a layer on simplices was full of, lags by 0.9.
+    """
+    dim = CELLS[cell]
+    V = wf.regularizer.Sum(
+        wf.regularizer.WeightTimesNorm(1.0), wf.regularizer.Linear([-0.5] + [0.0] * (dim - 1))
+    )
+    omega = wf.Box([0.5] + [-1.0] * (dim - 1), [3.5] + [1.0] * (dim - 1))
+    lags = []
+    for n in (10, 20) if dim == 2 else (6,):
+        mesh = wf.mesh.box(omega, (3 * n // 2, *[n + cut] * (dim - 1)), cell)
+        start = wf.MeshDensity.from_function(
+            mesh, lambda u: 1.0 * (np.abs(u[:, 0] - 1.25) < 0.25) * (np.abs(u[:, 1:]).max(axis=1) < 0.25)
+        )
+        points, masses = start.quadrature()
+        held = masses > 0.0
+        cloud = wf.ParticleCloud(points[held], masses[held])
+        exact = wf.ParticleFlow(_under(V, dim), omega, dt=0.05).run(cloud, 2.0).final
+        flow = wf.DensityFlow(_under(V, dim), mesh).run(start, 2.0)
+        lags.append(abs(flow.final.mean()[0] - exact.mean()[0]))
+    # a tenth of a cell
+    assert lags[-1] < 0.1 * mesh.h
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_mass_held_at_the_kink_of_a_norm_stays_within_a_cell(cell):
+    """V = |u| - c.u with |c| < 1: everything ends at 0, where nothing can slide, and nothing is corrected."""
+    dim = CELLS[cell]
+    V = wf.regularizer.Sum(wf.regularizer.Norm(1.0), wf.regularizer.Linear([-0.6, 0.3, 0.2][:dim]))
+    mesh = wf.mesh.box(wf.Box([-1.0] * dim, [1.0] * dim), 6 if dim == 2 else 4, cell)
+    start = wf.MeshDensity.from_function(mesh, lambda u: 1.0 * (np.linalg.norm(u, axis=1) < 0.5))
+    end = wf.DensityFlow(_under(V, dim), mesh, integrator="implicit").run(start, 50.0).final
+    assert np.linalg.norm(mesh.centroids[end.masses > 1e-3], axis=1).max() < mesh.h
+    nowhere = HeldMass(V, mesh).faces
+    walls = HeldMass(wf.regularizer.Zero(), mesh).faces
+    assert np.array_equal(nowhere, walls)
+
+
 def test_mass_slides_around_a_polygon():
     mesh = wf.mesh.read(MESHES / "disk.msh")
     functional = _under(wf.regularizer.Linear([-1.0, -0.3]), 2)

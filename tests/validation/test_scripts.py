@@ -26,6 +26,12 @@ def test_quick_mode_passes(name, tmp_path, capsys):
         assert ".png" in written
 
 
+def test_implicit_flows_come_to_rest(capsys):
+    assert runpy.run_path(str(SCRIPTS / "stationary.py"))["main"](["--quick"]) == 0
+    printed = capsys.readouterr().out
+    assert "4 of 4 criteria passed" in printed
+
+
 @pytest.mark.parametrize("name", ["transport_stress", "sampling_laws", "transport_closed_forms"])
 def test_quick_mode_of_transport_passes(name, capsys):
     arguments = ["--quick"]

@@ -21,7 +21,7 @@ class HeldMass:
     wall holds back. In the cells there mass moves with the velocity on the kink or the wall: see
     :mod:`wassflow.mesh.layers`. Where nothing is held back, the difference is zero.
 
-    The kinks are planes {w = 0} of |w| and |w||theta|, and the line (d = 2, 3) {theta = 0} of |w||theta|. That of
+    The kinks are the plane {w = 0} of |w| and |w||theta|, and the line {theta = 0} of |w||theta|. That of
     |u| is a point, along which nothing can slide: mass gathers in the cells around it.
 
     Where a kink holds mass that slides, all of the velocity is taken on the kink: what the field varies

@@ -41,15 +41,18 @@ class ImplicitSteps:
 
         F_h(m') - F_h(m) <= G + C,   G = DF(f*).(m' - m),   C = c(Phi m' - f*) / 2,
 
-    where G <= 0 with "potential" velocities whatever dt is. A step is accepted when C <= 0.2 |G|, so that F_h
-    falls by at least 0.8 |G| then. Otherwise f* is corrected by Newton's method for Phi m' = f*, where the step
-    is fully implicit and C = 0, a few times: near rest that is what lets steps grow, since mass that comes to
-    rest between two cells is shared by them so that the velocity of the face vanishes, and a velocity frozen
-    beside that value sends all of it to one side. If that fails, or if F_h changed by more than 0.2 of itself
-    or of what it has lost since the start, the step is halved. The next one is up to twice as long, as far as
-    F_h is expected to change by 0.1. Near rest nothing changes F_h any more, and steps double. With
-    "pointwise" velocities G may be positive there, by the error of the scheme: F_h then rises a little on the
-    way to the rest of the scheme.
+    where G <= 0 with "potential" velocities whatever dt is. A step is accepted when C <= 0.7 |G|, so that F_h
+    falls by at least 0.3 |G| then, and when F_h changed by at most 0.2 of itself or of what it has lost
+    since the start.
+
+    Where the prediction is not good enough for that, or the step changes F_h by less than half of what it
+    aims at, f* is corrected by Newton's method for Phi m' = f*, at which C = 0 and the step is fully
+    implicit. Near rest this is what lets steps grow: mass that comes to rest between two cells is shared by
+    them so that the velocity of their face vanishes, and a velocity frozen beside that value sends all of it
+    to one side. If Newton's method does not help either, the step is halved. After a step with C <= |G| / 5
+    the next one is longer, up to twice, as far as F_h is expected to change by 0.1 of itself. Near rest
+    nothing changes F_h any more, and steps double. With "pointwise" velocities G may be positive there, by
+    the error of the scheme: F_h then rises a little on the way to the rest of the scheme.
 
     Args:
         functional: F.
