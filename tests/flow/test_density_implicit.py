@@ -1,14 +1,16 @@
 """Implicit steps: the linear system, its certificate, decay, and the way to rest."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import wassflow as wf
 from wassflow.flow import implicit_transport
 from wassflow.flow.density_scheme import UpwindScheme
-from wassflow.flow.face_velocity import PotentialVelocity
-from wassflow.flow.implicit_steps import ImplicitSteps
+from wassflow.flow.face_velocity import PointwiseVelocity, PotentialVelocity
 from wassflow.flow.implicit_transport import ImplicitTransport
+from wassflow.flow.moment_response import MomentResponse
 from wassflow.flow.upwind import UpwindTransport
 
 
@@ -59,6 +61,32 @@ class TestSystem:
             system.solve(transport, masses, 10.0, np.zeros(mesh.num_owned))
 
 
+class TestMomentResponse:
+    @pytest.mark.parametrize("dt", [1e-2, 1.0])
+    @pytest.mark.parametrize("velocity", [PointwiseVelocity, PotentialVelocity])
+    def test_derivative_of_the_moment_after_a_step(self, dt, velocity):
+        """By the moment at which its velocity is frozen, against differences of whole steps."""
+        mesh = wf.mesh.box(wf.Box([-1.0, -1.0], [1.0, 1.0]), cells=(5, 6), cell="quadrilateral")
+        functional = coordinates([0.13, -0.21], [5.0, 2.0], wf.regularizer.SquaredNorm(0.1))
+        scheme, system = UpwindScheme(functional, mesh, velocity(functional, mesh)), ImplicitTransport(mesh)
+        start = scheme.start(np.random.default_rng(1).random(mesh.num_owned))
+
+        def after(moment):
+            scheme.state(replace(start, moment=moment), np.empty(mesh.num_owned))
+            height = functional.linearize(moment)(mesh.centroids)
+            return scheme.look(system.solve(scheme.transport, start.masses, dt, height))
+
+        moment, change = np.array([0.4, 0.3]), np.array([0.5, -1.0])
+        differences = (after(moment + 1e-5 * change).moment - after(moment - 1e-5 * change).moment) / 2e-5
+        cells = after(moment)
+        response = MomentResponse(scheme, cells.masses, moment)
+        found = scheme.moment(system.respond(dt * response.rate(change)))
+        assert np.linalg.norm(differences) > 0.1 * dt
+        assert found == pytest.approx(differences, rel=1e-4)
+        solved = response.solve(change - differences, dt, system.respond)
+        assert solved == pytest.approx(change, rel=1e-3)
+
+
 class TestRuns:
     @pytest.mark.parametrize(("cells", "explicit_steps"), [((12, 13), 2669), ((12, 12), 1636)])
     def test_energy_never_rises_with_potential_velocities(self, cells, explicit_steps):
@@ -94,21 +122,6 @@ class TestRuns:
         assert run.steps + run.diagnostics["steps_redone"] < 80
         assert run.final.masses.min() >= 0.0
         assert run.diagnostics["mass_restored"] < 1e-9
-
-    def test_newton_corrections_solve_for_the_moment_after_the_step(self):
-        """A stiff loss, a long step near rest: its velocity is that of the density it leads to."""
-        mesh = wf.mesh.box(wf.Box([-1.0, -1.0], [1.0, 1.0]), cells=(10, 10), cell="quadrilateral")
-        functional = coordinates([0.13, -0.21], [50.0, 20.0], wf.regularizer.SquaredNorm(0.1))
-        near = wf.DensityFlow(functional, mesh, velocity="potential").run(wf.MeshDensity.uniform(mesh), 1.0)
-        scheme = UpwindScheme(functional, mesh, PotentialVelocity(functional, mesh))
-        steps, rate = ImplicitSteps(functional, scheme, mesh), np.empty(100)
-        state = scheme.state(scheme.start(near.final.masses), rate)
-        dt, cells = steps.advance(state, 20.0, np.empty(100))
-        assert dt > state.positivity_bound()
-        change = cells.masses - state.cells.masses
-        later = scheme.state(cells, np.empty(100)).rate
-        assert np.abs(change - dt * later).sum() < 1e-2 * np.abs(change).sum()
-        assert steps.corrections > 0
 
     def test_save_times_are_hit_and_steps_recover_after_them(self):
         mesh = wf.mesh.box(wf.Box([-1.0, -1.0], [1.0, 1.0]), cells=(8, 8), cell="triangle")
