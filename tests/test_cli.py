@@ -19,7 +19,7 @@ from wassflow.cli.app import app
 from wassflow.cli.case_files import read_problem
 from wassflow.cli.values import case_parameters, cells_per_axis, integers, numbers
 
-COMMANDS = ("run", "limit", "refine", "validate", "cases", "mesh")
+COMMANDS = ("run", "animate", "limit", "refine", "validate", "cases", "mesh")
 runner = CliRunner()
 
 

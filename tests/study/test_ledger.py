@@ -134,7 +134,7 @@ def test_a_many_particle_study_is_the_same_from_its_ledger(tmp_path, monkeypatch
     without = many_particle_limit(case, [8, 16], **{**arguments, "ledger": None})
     assert longer.records == without.records
     assert longer.floors == without.floors
-    monkeypatch.setattr(sys.modules["wassflow.study.many_particle_limit"], "_work", must_not_run)
+    monkeypatch.setattr(sys.modules["wassflow.study.many_particle_limit"], "work", must_not_run)
     assert many_particle_limit(case, [8, 16], **arguments).records == longer.records
     with pytest.raises(WassflowError, match="times"):
         many_particle_limit(case, [8, 16], **{**arguments, "times": [0.0, 0.3]})

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from wassflow.arguments import Array, as_vector, one_of
+from wassflow.arguments import Array, as_points, as_vector, one_of
 from wassflow.cases.exact import Solution
 from wassflow.cases.profiles import Profile, RadialProfile, product_density
 from wassflow.domain import Domain
@@ -22,7 +22,7 @@ from wassflow.measure import MeshDensity
 from wassflow.mesh import Mesh, box
 
 # Tables that a case file may hold for the commands of the command line, which check them.
-_COMMANDS = ("run", "limit", "refine")
+_COMMANDS = ("run", "animate", "limit", "refine")
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ class Case:
         cell: type of the mesh cells.
         exact: the solution in closed form, where it is known, or a :func:`wassflow.reference`.
         coordinates: names of the d axes for pictures, in matplotlib's math notation; none: u_1, u_2, ...
+        planted: for every spike or teacher neuron behind the target the ray on which mass stands for it,
+            ``(k, 2, d)``: where the ray starts and one point further on; for pictures.
         parameters: what the case was built with.
 
     >>> import wassflow as wf
@@ -93,6 +95,7 @@ class Case:
     cell: str
     exact: Solution | None = None
     coordinates: tuple[str, ...] = ()
+    planted: Array | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -217,6 +220,18 @@ def load(path: str | PathLike[str]) -> Case:
     if not isinstance(given, dict):
         raise ValueError(f"parameters in {path} must be a table, found {given!r}")
     return get(chosen, **given)
+
+
+def weight_rays(points: ArrayLike) -> Array:
+    """Return the rays along w, ``(n, 2, d)``, on which mass stands for spikes or neurons u = (w, theta).
+
+    >>> weight_rays([[-0.5, 3.0]]).tolist()
+    [[[0.0, 3.0], [-0.5, 3.0]]]
+    """
+    ends = as_points("points", points)
+    starts = ends.copy()
+    starts[:, 0] = 0.0
+    return np.stack([starts, ends], axis=1)
 
 
 def save_times(times: ArrayLike) -> tuple[float, ...]:

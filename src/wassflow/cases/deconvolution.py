@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from wassflow.arguments import as_integer, as_number, as_points, as_vector
-from wassflow.cases.case import Case, ProductStart, register, save_times
+from wassflow.cases.case import Case, ProductStart, register, save_times, weight_rays
 from wassflow.cases.profiles import Profile
 from wassflow.domain import Box
 from wassflow.functional import Functional, SpikeFeatures, SquaredLoss, regularizer
@@ -49,6 +49,7 @@ def deconvolution_2d(
         cells=(80, 112),
         cell="triangle",
         coordinates=("$w$", r"$\theta$"),
+        planted=weight_rays(spikes),
     )
 
 
@@ -86,6 +87,7 @@ def deconvolution_3d(
         cells=(36, 24, 24),
         cell="hexahedron",
         coordinates=("$w$", r"$\theta_1$", r"$\theta_2$"),
+        planted=weight_rays(spikes % [np.inf, 2.0 * np.pi, 2.0 * np.pi]),
     )
 
 

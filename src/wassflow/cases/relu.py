@@ -29,7 +29,8 @@ def relu_2d(
     """
     x = _circle(inputs)
     features = NeuronFeatures(x, "relu", output_weight=False, parametrization="signed-square")
-    target = np.maximum(as_points("teacher", teacher, 2) @ x.T, 0.0).sum(axis=0)
+    neurons = as_points("teacher", teacher, 2)
+    target = np.maximum(neurons @ x.T, 0.0).sum(axis=0)
     V = regularizer.SquaredNorm(as_number("strength", strength, least=0.0))
     spread = as_number("spread", spread, above=0.0, most=2.5)
     return Case(
@@ -40,6 +41,7 @@ def relu_2d(
         cells=(72, 72),
         cell="triangle",
         coordinates=(r"$\theta_1$", r"$\theta_2$"),
+        planted=_rays(np.sign(neurons) * np.sqrt(np.abs(neurons))),
     )
 
 
@@ -73,7 +75,13 @@ def relu_3d(
         cells=(28, 28, 28),
         cell="hexahedron",
         coordinates=("$w$", r"$\theta_1$", r"$\theta_2$"),
+        planted=_rays(neurons),
     )
+
+
+def _rays(points: Array) -> Array:
+    """Rays from the origin: neurons are 2-homogeneous in u."""
+    return np.stack([np.zeros_like(points), points], axis=1)
 
 
 def _circle(inputs: int) -> Array:

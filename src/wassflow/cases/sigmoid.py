@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from wassflow.arguments import as_integer, as_number, as_points
-from wassflow.cases.case import Case, ProductStart, register, save_times
+from wassflow.cases.case import Case, ProductStart, register, save_times, weight_rays
 from wassflow.cases.profiles import Profile
 from wassflow.domain import Box
 from wassflow.functional import Functional, NeuronFeatures, SquaredLoss, regularizer
@@ -40,4 +40,5 @@ def sigmoid_3d(
         cells=(28, 28, 24),
         cell="hexahedron",
         coordinates=("$w$", "$a$", "$b$"),
+        planted=weight_rays(neurons),
     )

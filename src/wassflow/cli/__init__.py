@@ -1,4 +1,4 @@
-"""The command line: ``wassflow run | limit | refine | validate | cases | mesh``."""
+"""The command line: ``wassflow run | animate | limit | refine | validate | cases | mesh``."""
 
 import os
 

@@ -29,6 +29,7 @@ from wassflow.errors import WassflowError
 # Options that a file may set for each command; the same as the command's own, apart from where results go.
 OPTIONS = {
     "run": ("m", "method", "seed", "times", "cells", "cell", "scheme"),
+    "animate": ("m", "method", "seed", "frames", "cells", "cell", "scheme"),
     "limit": ("m", "seeds", "method", "times", "cells", "cell", "scheme", "workers"),
     "refine": ("levels", "cells", "cell", "times", "reference", "scheme", "velocity"),
 }

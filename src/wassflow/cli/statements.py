@@ -50,6 +50,17 @@ class Statement:
         return getattr(plot, self.plot)(result)
 
 
+# Times and meshes for a quick look at the many-particle limit.
+_LIMIT_CASES: dict[str, dict[str, Any]] = {
+    "cosine-2d": {"times": (0.0, 1.5), "cells": (28, 28)},
+    "deconvolution-2d": {"times": (0.0, 0.05), "cells": (24, 32)},
+    "relu-2d": {"times": (0.0, 1.0), "cells": (24, 24)},
+    "cosine-3d": {"times": (0.0, 0.75), "cells": (10, 10, 10)},
+    "deconvolution-3d": {"times": (0.0, 0.15), "cells": (18, 12, 12)},
+    "relu-3d": {"times": (0.0, 0.6), "cells": (14, 14, 14)},
+    "sigmoid-3d": {"times": (0.0, 0.5), "cells": (16, 14, 14)},
+}
+
 STATEMENTS = (
     Statement(
         name="minimal-norm",
@@ -71,16 +82,10 @@ STATEMENTS = (
         claim="m particles approach the gradient flow of the density, at every time, as m grows",
         study="many_particle_limits",
         plot="many_particle_limits",
-        full={"cases": {"deconvolution-2d": {}, "sigmoid-3d": {}}},
+        full={"cases": {name: {"ms": (16, 32, 64, 128, 256, 512)} for name in _LIMIT_CASES}},
         quick={
             "cases": {
-                "deconvolution-2d": {
-                    "ms": (16, 64, 256),
-                    "seeds": 3,
-                    "times": (0.0, 0.4),
-                    "cells": (32, 48),
-                },
-                "sigmoid-3d": {"ms": (16, 64, 256), "seeds": 3, "times": (0.0, 0.5), "cells": (20, 16, 16)},
+                name: {"ms": (16, 64, 256), "seeds": 3, **options} for name, options in _LIMIT_CASES.items()
             }
         },
     ),

@@ -2,6 +2,8 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -38,13 +40,24 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: float | None 
     kind = path.suffix.lower().removeprefix(".")
     if kind not in _METADATA:
         raise ValueError(f"path must end in .png, .pdf or .svg, found {path.name!r}")
+    with whole_file(path) as temporary, style():
+        figure.savefig(temporary, format=kind, metadata=_METADATA[kind], dpi=dpi or STYLE["savefig.dpi"])
+    return path
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[str]:
+    """Give a name beside ``path`` to write to, and move the file there when the block ends without an error.
+
+    Raises:
+        WassflowError: the file cannot be written.
+    """
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
-        with style():
-            figure.savefig(temporary, format=kind, metadata=_METADATA[kind], dpi=dpi or STYLE["savefig.dpi"])
+        yield temporary
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes private files; a picture is an ordinary one
@@ -55,4 +68,3 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: float | None 
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
-    return path

@@ -2,6 +2,7 @@
 
 from wassflow.study.atoms import SingularPart, singular_part
 from wassflow.study.comparison import Comparison, run
+from wassflow.study.evolution import Evolution, evolution
 from wassflow.study.exchange_of_limits import ExchangeOfLimits, LimitGrid, exchange_of_limits
 from wassflow.study.global_convergence import GlobalConvergence, global_convergence
 from wassflow.study.many_particle_limit import ManyParticleLimit, many_particle_limit
@@ -17,6 +18,7 @@ from wassflow.study.stability import StabilityBound, stability_bound
 
 __all__ = [
     "Comparison",
+    "Evolution",
     "ExchangeOfLimits",
     "GlobalConvergence",
     "LimitGrid",
@@ -31,6 +33,7 @@ __all__ = [
     "RateFit",
     "SingularPart",
     "StabilityBound",
+    "evolution",
     "exchange_of_limits",
     "fit_rate",
     "global_convergence",

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wassflow.study.criteria import Criterion
+from wassflow.study.laws import iid_disconnected
+from wassflow.study.rates import fit_rate
 
 if TYPE_CHECKING:
     from wassflow.study.many_particle_limit import ManyParticleLimit
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 # corrections of W2^2 are of relative size m^{-1/3} in d = 3, and boundaries and vanishing densities add their
 # own.
 SUBLEADING = 0.05
+# From this many m on, the smaller half of them is taken for the approach to a law.
+_LONG_LADDER = 6
 
 
 def limit_criteria(limit: "ManyParticleLimit") -> list[Criterion]:
@@ -21,7 +25,9 @@ def limit_criteria(limit: "ManyParticleLimit") -> list[Criterion]:
     Brackets shrink with m at every time. At time 0 the interval of the exponent, widened by
     :data:`SUBLEADING`, holds the slope of theory's law over the same m. Later, where law and range of m
     decide between the law of time 0 and that of separated pieces, the interval meets the range between the
-    two.
+    two. f and F of iid starts fall no slower than m^{-1/2}; so does the coupled error while the law is
+    connected, and later no slower than m^{-1/4}. W2 stays below its stability bound, up to the density's own
+    error.
     """
     criteria = []
     for method in limit.methods:
@@ -49,4 +55,48 @@ def limit_criteria(limit: "ManyParticleLimit") -> list[Criterion]:
                     f"{fit} against [{low:.3f}, {high:.3f}], law {law.law.formula}",
                 )
             )
+    return [*criteria, *_monte_carlo(limit), *_stability(limit)]
+
+
+def _monte_carlo(limit: "ManyParticleLimit") -> list[Criterion]:
+    """One criterion for every observable of iid starts and every time, on the upper half of a long ladder.
+
+    Errors that a few particles make are not small, and an unstable flow does not spread them in proportion.
+    """
+    criteria = []
+    first = len(limit.ms) // 2 if len(limit.ms) >= _LONG_LADDER else 0
+    ms = limit.ms[first:]
+    for method, time, quantity in limit.observable_fits:
+        if method != "iid" or len(limit.seeds) < 2 or len(ms) < 2:
+            continue
+        key = "coupled" if quantity == "coupled" else f"{quantity}_error"
+        floor = limit.observable_floor(method, time, quantity)
+        fit = fit_rate(ms, limit.values(method, time, key)[first:], floor=floor)
+        if not np.isfinite(fit.low):
+            continue
+        law = limit.laws.get((method, time))
+        separated = quantity == "coupled" and law is not None and law.law.name == iid_disconnected().name
+        slowest = -0.25 if separated else -0.5
+        criteria.append(
+            Criterion(
+                f"{limit.case.name}, iid, t = {time:g}: {quantity} error falls like m^{slowest:g} or faster",
+                fit.low <= slowest + SUBLEADING,
+                f"{fit} on m = {fit.used[0]} to {fit.used[-1]}, lower end <= {slowest + SUBLEADING:g}",
+            )
+        )
     return criteria
+
+
+def _stability(limit: "ManyParticleLimit") -> list[Criterion]:
+    """One criterion for all runs, where the bound is known."""
+    bounded = [r for r in limit.records if r["stability"] is not None and r["time"] > 0.0]
+    if not bounded:
+        return []
+    share = max(r["lower"] / (r["stability"] + limit.floors[r["time"]].upper) for r in bounded)
+    return [
+        Criterion(
+            f"{limit.case.name}: W2 <= W2(0) exp(int L) + the density's own error, {len(bounded)} distances",
+            share <= 1.0,
+            f"lower bounds reach {share:.2g} of it at most",
+        )
+    ]

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from wassflow.study.laws import iid_disconnected
 from wassflow.study.rates import FLOOR_FACTOR
 from wassflow.study.tables import number, range_text, text_table, wrapped
 
@@ -16,7 +17,7 @@ def limit_table(limit: "ManyParticleLimit") -> str:
     title = f"{limit.case.name}: W2 between m particles and the PDE's density, d = {limit.dim}"
     parts = [f"{title}\nmesh {limit.mesh_name}"]
     parts += [_distances(limit, time) for time in limit.times]
-    parts += [_exponents(limit), _expectations(limit), _observables(limit), _notes(limit)]
+    parts += [_exponents(limit), _expectations(limit), _observables(limit), _stability(limit), _notes(limit)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -104,6 +105,24 @@ def _observables(limit: "ManyParticleLimit") -> str:
     )
 
 
+def _stability(limit: "ManyParticleLimit") -> str:
+    rows = []
+    for time in limit.times:
+        for method in limit.methods:
+            for m in (limit.ms[0], limit.ms[-1]):
+                chosen = limit.select(method, time, m)
+                bounds = [r["stability"] for r in chosen if r["stability"] is not None]
+                if time > 0.0 and bounds:
+                    measured = max(r["value"] for r in chosen)
+                    rows.append([f"{time:g}", method, str(m), number(measured), number(min(bounds))])
+    if not rows:
+        return "Stability bound: none, since Lip(DPhi) is infinite (ReLU) or not known."
+    header = ["t", "start", "m", "largest W2", "least bound"]
+    return "Stability: W2(t) <= W2(0) exp(int L), L from the recorded losses and Lip(DPhi)\n" + text_table(
+        header, rows
+    )
+
+
 def _notes(limit: "ManyParticleLimit") -> str:
     fits = limit.fits.values()
     notes = [
@@ -116,6 +135,22 @@ def _notes(limit: "ManyParticleLimit") -> str:
         "PDE's own error: about that of the mesh for a first-order scheme, an estimate from above for a "
         "second-order one. The particles' error below it cannot be seen: a finer mesh would be needed.",
     ]
+    if "iid" in limit.methods and limit.times[-1] > 0.0:
+        who = "the exact solution" if limit.case.exact is not None else "many stratified particles"
+        notes.append(
+            "coupled: root mean square distance between the particles and where the PDE's own flow map takes "
+            f"the points at which they start. Here {who} stand for the PDE"
+            + ("." if limit.case.exact is not None else ", also for f and F of iid starts.")
+        )
+    if any(law.law.name == iid_disconnected().name for law in limit.laws.values()):
+        notes.append(
+            "A limit in separated pieces, at late times atoms: of m random particles each piece receives "
+            "its share up to a fluctuation of order m^-1/2. That mass must travel between pieces, over a "
+            "distance that does not shrink: W2^2 ~ m^-1/2 and W2 ~ m^-1/4, whatever the dimension, as soon "
+            "as the particles within a piece are closer than that. The coupled error feels it as well: "
+            "particles that start within m^-1/2 of a watershed end on another side of it. f and F do not "
+            "see it, as averages over all particles, and keep m^-1/2."
+        )
     if any(fit.left_out for fit in fits):
         notes.append(f"*: below {FLOOR_FACTOR:g} times the floor, left out of the fit.")
     return "\n".join(wrapped(note) for note in notes)

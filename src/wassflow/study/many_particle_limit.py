@@ -7,38 +7,44 @@ drawn beside it.
 """
 
 import os
-import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 from numpy.typing import ArrayLike, NDArray
 
-from wassflow import cases
 from wassflow.arguments import as_integer, one_of
 from wassflow.cases import Case
 from wassflow.errors import WassflowError
 from wassflow.flow import Trajectory
-from wassflow.measure import MeshDensity, ParticleCloud
-from wassflow.mesh import Mesh
 from wassflow.study import tables
 from wassflow.study.criteria import Criterion
-from wassflow.study.densities import density_distance
 from wassflow.study.laws import FittedLaw, expected_law
 from wassflow.study.ledger import open_ledger
 from wassflow.study.limit_criteria import limit_criteria
+from wassflow.study.limit_runs import (
+    CouplingTask,
+    FloorTask,
+    ParticleTask,
+    Record,
+    Setting,
+    at_rest,
+    in_input_order,
+    particle_run,
+    portable,
+    prepare,
+    work,
+)
 from wassflow.study.limit_table import limit_table
 from wassflow.study.progress import TaskProgress
 from wassflow.study.rates import RateFit, fit_rate, root_mean_square
 from wassflow.study.runs import DEFAULT_SCHEME, at_time, comparison_times, mesh_name, resolution_of
 from wassflow.study.workers import run_tasks
-from wassflow.transport import Bracket, wasserstein2
+from wassflow.transport import Bracket
 
 Array = NDArray[np.float64]
-Record = dict[str, Any]
 
 METHODS = ("iid", "stratified", "quantized")
 OBSERVABLES = ("moment", "energy", "coupled")
@@ -68,10 +74,13 @@ class ManyParticleLimit:
         seeds: the seeds of random starts (``"quantized"`` is deterministic and uses the first only).
         times: times of comparison, increasing.
         records: one dictionary per (method, m, seed, time) with keys method, m, seed, time; lower, upper,
-            value, w2_method (the W2 bracket, its best estimate, how it was computed); energy (of the
-            particles), energy_error (|F(mu_m) - F(mu)|), moment_error (Euclidean norm of f_m - f), coupled
-            (root mean square distance of the particles from where the PDE's own flow map takes them; None
-            when the case has no exact solution).
+            value, w2_method (the W2 bracket, its best estimate, how it was computed); stability (the bound of
+            W2 that follows from its upper bound at time 0, :func:`wassflow.study.stability_bound`; None where
+            Lip(DPhi) is infinite or not known); energy (of the particles), energy_error (|F(mu_m) - F(mu)|),
+            moment_error (Euclidean norm of f_m - f), coupled (root mean square distance of the particles
+            from where the PDE's own flow map takes them). Where the case has an exact solution, this is its
+            flow map; where it has none, many stratified particles stand for the PDE in all three errors of
+            iid starts, and other starts are compared with the density and have no coupled error (None).
         floors: per time, the bracket of W2 between the densities on this mesh and on the one coarsened by
             two: an estimate of the PDE's own error (of first order, so that error(h) ~ W2(h, 2h)).
         observable_floors: per (time, "moment"|"energy"), the same for the observables.
@@ -125,6 +134,12 @@ class ManyParticleLimit:
         It is 0 at time 0, where the particles sample the density on the mesh itself.
         """
         return 0.0 if time == 0.0 else float(self.floors[time].value)
+
+    def observable_floor(self, method: str, time: float, observable: str) -> float:
+        """What the mesh may contribute to the error of an observable."""
+        if method == "iid" and self.case.exact is None and self.times[-1] > 0.0:
+            return 0.0  # particles stand for the PDE there
+        return self.observable_floors.get((time, observable), 0.0)
 
     def law(self, method: str, time: float, m: ArrayLike) -> Array | None:
         """Theory's curve for W2 (constant fitted), or None where no constant could be fitted."""
@@ -221,54 +236,6 @@ class ManyParticleLimit:
         }
 
 
-@dataclass(frozen=True)
-class _FloorTask:
-    """Measure the PDE's own error at one time of comparison."""
-
-    time: float
-
-
-@dataclass(frozen=True)
-class _ParticleTask:
-    """Run one particle flow and measure its distance from the density at every time."""
-
-    method: str
-    m: int
-    seed: int
-
-
-@dataclass(frozen=True)
-class _Recipe:
-    """A case by name, for those whose functions cannot be sent to another process."""
-
-    name: str
-    parameters: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class _Setting:
-    """What a worker needs to know, in plain data: the case, the mesh, and the PDE's solution."""
-
-    case: Case | _Recipe
-    cells: tuple[int, ...]
-    cell: str
-    start_energy: float
-    times: tuple[float, ...]
-    masses: tuple[Array, ...]
-    coarse_cells: tuple[int, ...]
-    coarse_masses: tuple[Array, ...]
-    moments: tuple[Array, ...]
-    energies: tuple[float, ...]
-
-
-@dataclass
-class _Prepared:
-    setting: _Setting
-    case: Case
-    densities: list[MeshDensity]
-    start: MeshDensity
-
-
 def many_particle_limit(
     case: Case,
     ms: Sequence[int] | None = None,
@@ -347,27 +314,31 @@ def many_particle_limit(
 
     start = case.start(density.at(compared[0]).mesh)
     start_energy = float(case.functional.value(start))
-    setting = _Setting(
-        case if workers == 1 else _portable(case),
+    setting = Setting(
+        case if workers == 1 else portable(case),
         resolution,
         case.cell,
         start_energy,
         compared,
-        tuple(_in_input_order(density.at(t)) for t in compared),
+        tuple(in_input_order(density.at(t)) for t in compared),
         coarse_resolution,
-        tuple(_in_input_order(coarse.at(t)) for t in compared),
+        tuple(in_input_order(coarse.at(t)) for t in compared),
         tuple(moment for _, moment in series),
         tuple(energy for energy, _ in series),
+        density.times,
+        density.moments,
     )
     example = max((m for m in ladder if m <= _EXAMPLE_SIZE), default=ladder[0])
-    floor_tasks = [_FloorTask(t) for t in compared]
+    floor_tasks = [FloorTask(t) for t in compared]
     particle_tasks = [
-        _ParticleTask(name, m, seed)
+        ParticleTask(name, m, seed)
         for m in reversed(ladder)  # the longest first
         for name in methods
         for seed in (seeds[:1] if name == "quantized" else seeds)
     ]
-    tasks: list[_FloorTask | _ParticleTask] = [*floor_tasks, *particle_tasks]
+    coupled = case.exact is None and "iid" in methods and compared[-1] > 0.0
+    coupling_tasks = [CouplingTask(ladder, seeds)] if coupled else []
+    tasks: list[CouplingTask | FloorTask | ParticleTask] = [*coupling_tasks, *floor_tasks, *particle_tasks]
     common = {
         "parameters": case.parameters,
         "cells": resolution,
@@ -382,13 +353,15 @@ def many_particle_limit(
         TaskProgress(f"{case.name}: particles and W2", len(tasks), enabled=progress) as bar,
     ):
         results = run_tasks(
-            _prepare, (setting,), _work, tasks, workers, lambda task: bar.advance(), ledger=book
+            prepare, (setting,), work, tasks, workers, lambda task: bar.advance(), ledger=book
         )
+    coupling, results = results[: len(coupling_tasks)], results[len(coupling_tasks) :]
     floors = {t: Bracket(**floor) for t, floor in zip(compared, results[: len(floor_tasks)], strict=True)}
     runs = results[len(floor_tasks) :]
+    shifts = {(r["m"], r["seed"], r["time"]): r for records in coupling for r in records}
 
     records = sorted(
-        (record for task_records in runs for record in task_records),
+        (_coupled(record, shifts) for task_records in runs for record in task_records),
         key=lambda r: (methods.index(r["method"]), r["time"], r["m"], seeds.index(r["seed"])),
     )
     mesh = density.at(compared[0]).mesh
@@ -406,13 +379,20 @@ def many_particle_limit(
         density=density,
         coarse=coarse,
         clouds={
-            name: _particles(case, start, _ParticleTask(name, example, seeds[0]), compared)[1]
+            name: particle_run(case, start, ParticleTask(name, example, seeds[0]), compared)[1]
             for name in methods
             if compared[-1] > 0.0
         },
     )
     _fit(limit)
     return limit
+
+
+def _coupled(record: Record, shifts: dict[tuple[int, int, float], Record]) -> Record:
+    """The record with its coupled error and those of f and F, where a task of its own has measured them."""
+    if record["method"] != "iid" or not shifts:
+        return record
+    return record | shifts[record["m"], record["seed"], record["time"]]
 
 
 def _fit(limit: ManyParticleLimit) -> None:
@@ -433,99 +413,8 @@ def _fit(limit: ManyParticleLimit) -> None:
                 errors = limit.values(method, time, key)
                 if not np.all(np.isfinite(errors)) or (observable == "coupled" and time == 0.0):
                     continue
-                floor = limit.observable_floors.get((time, observable), 0.0)
+                floor = limit.observable_floor(method, time, observable)
                 limit.observable_fits[method, time, observable] = fit_rate(limit.ms, errors, floor=floor)
-
-
-def _prepare(setting: _Setting) -> _Prepared:
-    """Build the case, the mesh and the densities on it, once per process."""
-    case = setting.case
-    if isinstance(case, _Recipe):
-        case = cases.get(case.name, **case.parameters)
-    mesh = case.mesh(setting.cells, setting.cell, comm=MPI.COMM_SELF)
-    start = case.start(mesh)
-    energy = float(case.functional.value(start))
-    if not abs(energy - setting.start_energy) <= 1e-10 * (1.0 + abs(energy)):
-        raise WassflowError(
-            f"the case {case.name!r} was changed after it was built and cannot be sent to other "
-            f"processes: its energy at the start is {setting.start_energy:.12g} here and {energy:.12g} "
-            "there; use workers=1"
-        )
-    densities = [_from_input_order(mesh, masses) for masses in setting.masses]
-    return _Prepared(setting, case, densities, start)
-
-
-def _work(prepared: _Prepared, task: _FloorTask | _ParticleTask) -> Any:
-    return _floor(prepared, task) if isinstance(task, _FloorTask) else _measure(prepared, task)
-
-
-def _floor(prepared: _Prepared, task: _FloorTask) -> Record:
-    """The bracket of W2 between the densities on the mesh and on the coarser one, at one time."""
-    setting, case = prepared.setting, prepared.case
-    index = setting.times.index(task.time)
-    mesh = case.mesh(setting.coarse_cells, setting.cell, comm=MPI.COMM_SELF)
-    coarse = _from_input_order(mesh, setting.coarse_masses[index])
-    floor = density_distance(prepared.densities[index], coarse, case.domain, width=0.5)
-    return {key: getattr(floor, key) for key in ("lower", "upper", "method", "value", "rounding")}
-
-
-def _particles(
-    case: Case, start: MeshDensity, task: _ParticleTask, times: tuple[float, ...]
-) -> tuple[ParticleCloud, Trajectory]:
-    """Place the particles and let them flow; a trajectory of their start alone when the only time is 0."""
-    seed = sampling_seed(task.seed, task.m)
-    cloud = ParticleCloud.sample(start, task.m, method=task.method, seed=seed)
-    if times[-1] > 0.0:
-        return cloud, case.particle_flow().run(cloud, times[-1], save=list(times))
-    return cloud, _at_rest(case, cloud)
-
-
-def _measure(prepared: _Prepared, task: _ParticleTask) -> list[Record]:
-    """One particle flow, compared with the density at every time."""
-    setting, case = prepared.setting, prepared.case
-    cloud, flow = _particles(case, prepared.start, task, setting.times)
-    records = []
-    for t, density, pde_moment, pde_energy in zip(
-        setting.times, prepared.densities, setting.moments, setting.energies, strict=True
-    ):
-        particles = flow.at(t)
-        distance = wasserstein2(particles, density, domain=case.domain)
-        moment = case.functional.moment(particles)
-        energy = float(case.functional.value(particles))
-        records.append(
-            {
-                "method": task.method,
-                "m": task.m,
-                "seed": task.seed,
-                "time": t,
-                "lower": float(distance.lower),
-                "upper": float(distance.upper),
-                "value": float(distance.value),
-                "w2_method": distance.method,
-                "energy": energy,
-                "energy_error": abs(energy - pde_energy),
-                "moment_error": float(np.linalg.norm(moment - pde_moment)),
-                "coupled": _coupled_error(case, cloud, particles, t),
-            }
-        )
-    return records
-
-
-def sampling_seed(seed: int, m: int) -> int:
-    """Return the seed of :meth:`wassflow.ParticleCloud.sample` for m particles and a seed of the study.
-
-    >>> sampling_seed(0, 16) == sampling_seed(0, 32)
-    False
-    """
-    return int(np.random.SeedSequence([seed, m]).generate_state(1)[0])
-
-
-def _coupled_error(case: Case, start: ParticleCloud, particles: ParticleCloud, t: float) -> float | None:
-    """Root mean square distance of the particles from where the PDE's own flow map takes them."""
-    if case.exact is None:
-        return None
-    shift = case.domain.difference(particles.points, case.exact.flow_map(t, start.points))
-    return float(np.sqrt(particles.weights @ np.sum(shift**2, axis=1)))
 
 
 def _ladder(ms: Sequence[int] | None) -> tuple[int, ...]:
@@ -555,43 +444,4 @@ def _density_flow(
     if times[-1] > 0.0:
         flow = case.density_flow(mesh, scheme=scheme)
         return flow.run(start, times[-1], save=list(times), progress=progress)
-    return _at_rest(case, start)
-
-
-def _at_rest(case: Case, start: MeshDensity | ParticleCloud) -> Trajectory:
-    """The trajectory of one point, time 0."""
-    functional = case.functional
-    points, weights = start.quadrature()
-    velocity = functional.velocity(start, points, domain=case.domain)
-    return Trajectory(
-        times=np.zeros(1),
-        energy=np.array([functional.value(start)]),
-        dissipation=np.array([weights @ np.sum(velocity**2, axis=1)]),
-        moments=functional.moment(start)[None, :],
-        saved_times=[0.0],
-        measures=[start],
-    )
-
-
-def _in_input_order(density: MeshDensity) -> Array:
-    """Masses by input cell number, the only numbering that the meshes of two processes share by contract."""
-    return density.mesh.gather(density.masses)
-
-
-def _from_input_order(mesh: Mesh, masses: Array) -> MeshDensity:
-    """The density with these masses by input cell number."""
-    return MeshDensity(mesh, masses[mesh.original_cell_index[: mesh.num_owned]])
-
-
-def _portable(case: Case) -> Case | _Recipe:
-    """The case as it can be sent to another process: itself, or by name, or a clear refusal."""
-    try:
-        pickle.dumps(case)
-        return case
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        if case.name in cases.names():
-            return _Recipe(case.name, case.parameters)
-        raise ValueError(
-            f"case must be picklable to be sent to worker processes, {case.name!r} is not: {error}. "
-            "Define its functions in a module instead of as lambdas, or use workers=1"
-        ) from error
+    return at_rest(case, start)
