@@ -30,7 +30,7 @@ def test_times_are_logarithmic_and_kept_by_both_flows(result):
 
 def test_a_film_is_written_frame_by_frame(result, tmp_path):
     seen = []
-    film = wf.plot.Film(result, fps=2)
+    film = wf.plot.Film(result, fps=1)
     path = film.save(tmp_path / "film.gif", dpi=40, done=lambda: seen.append(1))
     with Image.open(path) as gif:
         # pictures that are alike are joined by the writer: the last one is held
@@ -38,7 +38,7 @@ def test_a_film_is_written_frame_by_frame(result, tmp_path):
         first = np.asarray(gif.convert("RGB"), dtype=float)
         gif.seek(3)
         assert np.abs(np.asarray(gif.convert("RGB"), dtype=float) - first).max() > 50.0
-    assert len(seen) == len(film) == 4 + 3
+    assert len(seen) == len(film) == 4 + 2
     assert [p.name for p in tmp_path.iterdir()] == ["film.gif"]
 
 
@@ -82,7 +82,7 @@ def test_a_superlevel_surface_closes_and_encloses_its_share(cell):
     assert np.all(counts % 2 == 0)
     assert len(superlevel_surface(mu, 0.9)) > len(surface)
     # everything: the walls of the box
-    assert len(superlevel_surface(mu, 1.0)) == 6 * 36 * (1 if cell == "hexahedron" else 2)
+    assert len(superlevel_surface(mu, 1.0)) == len(mesh.wall_areas)
 
 
 def test_planted_rays_are_where_the_target_comes_from():
@@ -103,7 +103,7 @@ def test_the_command_writes_film_and_trajectories(tmp_path):
         "--output",
         str(tmp_path),
         "--param",
-        "times=(0,0.5)",
+        "times=(0,0.1)",
     ]
     answer = CliRunner().invoke(app, ["animate", "relu-2d", *options])
     assert answer.exit_code == 0, answer.output

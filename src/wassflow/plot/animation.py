@@ -22,7 +22,7 @@ from wassflow.plot.trajectories import planted_rays
 # Inches: a square with the density, in 3D another one for its surfaces, and below them the energies.
 _LEFT, _TOP, _SIDE, _GAP, _BAR, _ENERGY, _BOTTOM, _RIGHT = 0.6, 0.5, 3.6, 0.5, 1.2, 1.15, 0.5, 0.2
 # The last picture is held this long, in seconds.
-_HELD = 1.5
+_HELD = 2.0
 
 
 class Film:
@@ -97,7 +97,8 @@ class Film:
             writer.setup(self._page.figure, temporary, dpi)
             try:
                 for index in range(len(self)):
-                    self.frame(min(index, len(self._times) - 1))
+                    if index < len(self._times):
+                        self.frame(index)
                     writer.grab_frame()
                     done()
             except BaseException:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 # corrections of W2^2 are of relative size m^{-1/3} in d = 3, and boundaries and vanishing densities add their
 # own.
 SUBLEADING = 0.05
+# Intervals of observables are taken so many times as long: some forty of them are judged together, each of a
+# bootstrap over few seeds.
+JOINT = 2.0
 # From this many m on, the smaller half of them is taken for the approach to a law.
 _LONG_LADDER = 6
 
@@ -80,8 +83,9 @@ def _monte_carlo(limit: "ManyParticleLimit") -> list[Criterion]:
         criteria.append(
             Criterion(
                 f"{limit.case.name}, iid, t = {time:g}: {quantity} error falls like m^{slowest:g} or faster",
-                fit.low <= slowest + SUBLEADING,
-                f"{fit} on m = {fit.used[0]} to {fit.used[-1]}, lower end <= {slowest + SUBLEADING:g}",
+                fit.exponent - JOINT * (fit.exponent - fit.low) <= slowest + SUBLEADING,
+                f"{fit} on m = {fit.used[0]} to {fit.used[-1]}; {JOINT:g} times as long reaches "
+                f"{slowest + SUBLEADING:g}",
             )
         )
     return criteria
