@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from laguerre.meshes import cube, square
 
-from wassflow.laguerre import quantize, stratified_points
+from wassflow.laguerre import quantize, quantized_points, stratified_points
 
 
 def test_constant_in_2d():
@@ -16,6 +16,7 @@ def test_constant_in_2d():
 def test_constant_in_3d():
     simplices = cube(2)
     q = quantize(simplices, np.full(48, 1 / 48), 300, steps=10)
+    np.testing.assert_array_equal(quantized_points(simplices, np.full(48, 1 / 48), 300, steps=10), q.points)
     assert 0.2356 < 300 ** (2 / 3) * q.transport.value**2 < 0.27
 
 

@@ -98,6 +98,21 @@ def quantize(
     >>> bool(0.40 < 8 * q.transport.value < 0.42)
     True
     """
+    points = quantized_points(simplices, masses, m, seed, steps, period, time_limit)
+    weights = np.full(m, float(np.asarray(masses, dtype=np.float64).sum()) / m)
+    return Quantization(points, semidiscrete_transport(simplices, masses, points, weights, period=period))
+
+
+def quantized_points(
+    simplices: ArrayLike,
+    masses: ArrayLike,
+    m: int,
+    seed: int = 0,
+    steps: int = 12,
+    period: ArrayLike | None = None,
+    time_limit: float | None = None,
+) -> Array:
+    """Return the points of :func:`quantize` alone: the distance costs as much as some of the steps."""
     x = as_simplices("simplices", simplices)
     d = x.shape[2]
     density = as_weights("masses", masses, len(x))
@@ -129,7 +144,4 @@ def quantize(
         )
         psi = state.psi
         y = seeds.positions + state.cells.displacement
-    points = y + centre
-    # shared by equal masses exactly as the weights given to the transport
-    transport = semidiscrete_transport(x, density, points, np.full(m, total / m), period=torus)
-    return Quantization(points, transport)
+    return y + centre

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wassflow.arguments import Array
-from wassflow.laguerre import quantize
+from wassflow.laguerre import quantized_points
 from wassflow.measure.simplicial import SimplicialDensity
 from wassflow.measure.space_filling import descend, hilbert_order
 
@@ -17,7 +17,7 @@ def sample_points(source: SimplicialDensity, m: int, method: str, seed: int) -> 
         return iid_points(source, m, seed)
     if method == "stratified":
         return stratified_points(source, m, seed)
-    return quantize(source.simplices, source.masses, m, seed=seed, period=source.period).points
+    return quantized_points(source.simplices, source.masses, m, seed=seed, period=source.period)
 
 
 def uniform_in(simplices: Array, rng: np.random.Generator) -> Array:
