@@ -189,6 +189,48 @@ STATEMENTS = (
         },
     ),
     Statement(
+        name="sphere-projection",
+        source="Theorem C.16",
+        claim="a homogeneous F sees the projection of mu only, and projections of flows converge",
+        study="sphere_projections",
+        plot="sphere_projections",
+        full={
+            "cases": {
+                "relu-2d": {
+                    "m": 1000,
+                    "times": (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0),
+                    "density_end": 2.0,
+                    "cells": (144, 144),
+                    "limit": "rest",
+                },
+                "deconvolution-2d": {
+                    "m": 400,
+                    "times": (0.0, 0.05, 0.1, 0.2, 0.4, 1.0, 2.0, 5.0, 10.0, 20.0),
+                    "density_end": 0.4,
+                    "cells": (80, 112),
+                },
+            },
+            "pairs": 200,
+        },
+        quick={
+            "cases": {
+                "relu-2d": {
+                    "m": 200,
+                    "times": (0.0, 0.5, 1.0, 4.0, 32.0),
+                    "density_end": 1.0,
+                    "cells": (36, 36),
+                    "limit": "rest",
+                },
+                "deconvolution-2d": {
+                    "m": 50,
+                    "times": (0.0, 0.1, 0.3, 1.0, 8.0),
+                    "density_end": 0.3,
+                    "cells": (40, 56),
+                },
+            }
+        },
+    ),
+    Statement(
         name="particle-complexity",
         source="Figure 3",
         claim="a few particles more than the simplest minimiser has atoms find the minimum",

@@ -18,6 +18,7 @@ from wassflow.plot.meshes import mesh, mesh_cells
 from wassflow.plot.minimal_norm import minimal_norm
 from wassflow.plot.optimality import optimality
 from wassflow.plot.particle_complexity import particle_complexities, particle_complexity
+from wassflow.plot.sphere_projections import sphere_projections
 from wassflow.plot.style import new_figure, style
 from wassflow.plot.trajectories import trajectories
 
@@ -48,6 +49,7 @@ __all__ = [
     "particle_complexity",
     "particles",
     "save_figure",
+    "sphere_projections",
     "style",
     "superlevel_surface",
     "trajectories",

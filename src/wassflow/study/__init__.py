@@ -14,6 +14,7 @@ from wassflow.study.particle_complexities import ParticleComplexities, particle_
 from wassflow.study.particle_complexity import ParticleComplexity, particle_complexity
 from wassflow.study.rank_problem import RankProblem
 from wassflow.study.rates import RateFit, fit_rate, observed_orders
+from wassflow.study.sphere_projections import SphereProjections, sphere_projections
 from wassflow.study.stability import StabilityBound, stability_bound
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "RankProblem",
     "RateFit",
     "SingularPart",
+    "SphereProjections",
     "StabilityBound",
     "evolution",
     "exchange_of_limits",
@@ -47,5 +49,6 @@ __all__ = [
     "particle_complexity",
     "run",
     "singular_part",
+    "sphere_projections",
     "stability_bound",
 ]
