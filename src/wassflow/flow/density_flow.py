@@ -24,7 +24,7 @@ _LEAST_STEP = 1e-14
 # How many steps the moment is carried along by its increments before it is summed afresh.
 _STEPS_BETWEEN_SUMS = 256
 # What goes with a scheme, the default first. Forward Euler overshoots with second-order fluxes.
-_INTEGRATORS = {"upwind": ["euler", "ssprk2", "ssprk3", "implicit"], "muscl": ["ssprk2", "ssprk3"]}
+_INTEGRATORS = {"upwind": ["euler", "ssprk2", "ssprk3", "implicit"], "muscl": ["ssprk3", "ssprk2"]}
 _QUADRATURES = {"upwind": ["centroids"], "muscl": ["faces", "centroids"]}
 
 
@@ -37,7 +37,8 @@ class DensityFlow:
       Carrillo, Hu, Commun. Math. Sci. 18 (2020) 1259). F is evaluated at the cell centroids:
       F_h(m) = R(sum_K m_K Phi(x_K)) + sum_K m_K V(x_K);
     - "muscl", second order: the donor cell lends the value at the face midpoint of a linear reconstruction
-      that is nonnegative in the whole cell (:mod:`wassflow.flow.reconstruction`), and F_h sees that
+      that is nonnegative in the whole cell (:mod:`wassflow.flow.reconstruction`; on quadrilaterals and
+      hexahedra, with "ssprk3", also a share of the neighbour: :mod:`wassflow.flow.muscl`), and F_h sees that
       reconstruction at nodes on the faces (:mod:`wassflow.flow.cell_quadrature`).
 
     Every explicit step is as long as three bounds allow:
@@ -64,8 +65,8 @@ class DensityFlow:
         functional: F, a :class:`wassflow.Functional`.
         mesh: a :class:`wassflow.mesh.Mesh` in the dimension of F; the run is distributed as the mesh is.
         scheme: "upwind" or "muscl".
-        integrator: "euler" (the default of "upwind"; not for "muscl", where it overshoots), "ssprk2" (the
-            default of "muscl") or "ssprk3" (Shu and Osher, J. Comput. Phys. 77 (1988) 439, eqs. (2.16) and
+        integrator: "euler" (the default of "upwind"; not for "muscl", where it overshoots), "ssprk2" or
+            "ssprk3" (the default of "muscl"; Shu and Osher, J. Comput. Phys. 77 (1988) 439, eqs. (2.16) and
             (2.18)); or "implicit" (of "upwind"): linearly implicit Euler steps of any length, positive and
             conservative, that grow as the flow comes to rest (:mod:`wassflow.flow.implicit_steps`).
         velocity: "pointwise", v(x_f).n at face midpoints, consistent on every mesh; or "potential",
@@ -127,7 +128,9 @@ class DensityFlow:
         if scheme == "upwind":
             self._scheme = UpwindScheme(functional, mesh, face_velocity)
         else:
-            self._scheme = MusclScheme(functional, mesh, face_velocity, limiter, rule)
+            # two stages would not be stable up to the bound on the step
+            curved = self.integrator == "ssprk3"
+            self._scheme = MusclScheme(functional, mesh, face_velocity, limiter, rule, curved)
 
     def run(
         self,

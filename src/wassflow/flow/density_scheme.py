@@ -296,10 +296,11 @@ class MusclScheme(DensityScheme):
         velocity: FaceVelocity,
         limiter: Limiter = "positivity",
         quadrature: str = "faces",
+        curved: bool = False,
     ) -> None:
         rule = FaceQuadrature(mesh) if quadrature == "faces" else CentroidQuadrature(mesh)
         super().__init__(functional, mesh, velocity, rule)
-        self.transport = MusclTransport(mesh)
+        self.transport = MusclTransport(mesh, curved and limiter == "positivity")
         self._reconstruction = LinearReconstruction(mesh, limiter)
 
     def longest_stage(self, state: State) -> float:

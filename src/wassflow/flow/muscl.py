@@ -10,6 +10,10 @@ from wassflow.arguments import Array
 from wassflow.flow.upwind import mean_over_faces
 
 
+# Share of the neighbour in the value at a face, for third order on equal boxes.
+_BEND = 1.0 / 6.0
+
+
 class FaceArms:
     """From the centroids of the two cells of each face to its midpoint, across periods too.
 
@@ -34,17 +38,26 @@ class MusclTransport:
     The mass that crosses a face per unit time is |f| (v.n)(x_f) rho(x_f), rho from the side where it comes
     from (van Leer, J. Comput. Phys. 32 (1979) 101). Walls let nothing through.
 
+    On parallelograms and parallelepipeds the value at the face may take a sixth of what the density of the
+    neighbour differs from the linear function: of the mean values of a smooth density on equal boxes this is
+    of third order across the face (kappa = 1/3 of van Leer's family; Burg, AIAA 2005-4999, for any mesh). It
+    stays between 0 and twice the mean of the donor, as the values of a nonnegative linear function do, and
+    with them the bound on the step. With two-stage methods, whose steps it allows up to 0.87 of that bound
+    only, and on simplices, where it gains nothing, it is left out.
+
     Args:
         mesh: a :class:`wassflow.mesh.Mesh`.
+        curved: whether to use the density of the neighbour where that is of third order.
     """
 
-    def __init__(self, mesh: Any) -> None:
+    def __init__(self, mesh: Any, curved: bool = False) -> None:
         self.faces = np.ascontiguousarray(np.maximum(mesh.cell_faces, 0).T, dtype=np.int32)
         self.signs: NDArray[np.int8] = np.ascontiguousarray(mesh.cell_face_signs.T)
         self.transfers: Array = np.zeros(len(mesh.face_cells))
         self._arms = FaceArms(mesh).arms
         self._face_cells = mesh.face_cells
         self._volumes = mesh.volumes
+        self._bend = _BEND if curved and mesh.cell_type in ("quadrilateral", "hexahedron") else 0.0
 
     def set_fluxes(
         self, fluxes: Array, masses: Array, slopes: Array, faces: NDArray[np.int64], rate: Array
@@ -56,7 +69,8 @@ class MusclTransport:
         negative mass.
         """
         self.transfers[:] = 0.0
-        _transfers(faces, self._face_cells, fluxes, self._arms, self._volumes, masses, slopes, self.transfers)
+        fixed = (faces, self._face_cells, fluxes, self._arms, self._volumes)
+        _transfers(*fixed, masses, slopes, self._bend, self.transfers)
         return float(_gather(self.faces, self.signs, self.transfers, masses, rate))
 
     def mean_over_faces(self, values: Array, masses: Array) -> float:
@@ -72,14 +86,21 @@ class MusclTransport:
 
 
 @njit(cache=True)
-def _transfers(faces, face_cells, fluxes, arms, volumes, masses, slopes, transfers):  # type: ignore[no-untyped-def]
+def _transfers(faces, face_cells, fluxes, arms, volumes, masses, slopes, bend, transfers):  # type: ignore[no-untyped-def]
     for face in faces:
         side = 0 if fluxes[face] > 0.0 else 1
         donor = face_cells[face, side]
         if masses[donor] > 0.0:
-            density = masses[donor] / volumes[donor]
+            mean = masses[donor] / volumes[donor]
+            density = mean
             for a in range(arms.shape[2]):
                 density += slopes[donor, a] * arms[face, side, a]
+            if bend > 0.0:
+                other = face_cells[face, 1 - side]
+                excess = masses[other] / volumes[other] - mean
+                for a in range(arms.shape[2]):
+                    excess -= slopes[donor, a] * (arms[face, side, a] - arms[face, 1 - side, a])
+                density = min(density + bend * excess, 2.0 * mean)
             # the limiter leaves zero up to rounding
             transfers[face] = fluxes[face] * max(density, 0.0)
 
