@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from wassflow.arguments import Array
 from wassflow.flow.upwind import mean_over_faces
 
-
 # Share of the neighbour in the value at a face, for third order on equal boxes.
 _BEND = 1.0 / 6.0
 

@@ -12,5 +12,6 @@ def stage_masses(start, share, masses, rate, dt, least, out):  # type: ignore[no
     for cell in range(rate.size):
         moved = masses[cell] + dt * rate[cell]
         if share != 1.0:
-            moved = share * moved + (1.0 - share) * start[cell]
+            # in this form what does not move keeps every bit
+            moved = start[cell] + share * (moved - start[cell])
         out[cell] = 0.0 if moved < least else moved
