@@ -399,7 +399,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("option", "message"),
         [
-            ({"scheme": "muscl", "integrator": "euler"}, "integrator must be one of 'ssprk2', 'ssprk3'"),
+            ({"scheme": "muscl", "integrator": "euler"}, "integrator must be one of 'ssprk3', 'ssprk2'"),
             ({"limiter": "minmod"}, "limiter must be one of 'positivity', 'monotone'"),
             ({"quadrature": "faces"}, "quadrature must be one of 'centroids', found 'faces'"),
             ({"scheme": "muscl2"}, "scheme must be one of 'upwind', 'muscl', found 'muscl2'"),
