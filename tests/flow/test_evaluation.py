@@ -30,6 +30,16 @@ def test_densities_agree(name, scheme):
     assert fast.diagnostics["mass_drift"] < 1e-13
 
 
+@pytest.mark.parametrize("name", ["spikes", "relu"])
+def test_energy_of_potential_velocities_never_rises(name):
+    problem, cells = case(name)
+    mesh = problem.mesh(cells=cells, cell="quadrilateral")
+    flow = problem.density_flow(mesh, velocity="potential", evaluation="fast")
+    trajectory = flow.run(problem.start(mesh), 1.0)
+    assert trajectory.diagnostics["energy_rises"] == 0
+    assert np.all(np.diff(trajectory.energy) <= 0.0)
+
+
 @pytest.mark.parametrize("name", ["sigmoid", "spikes", "relu"])
 def test_particles_agree(name):
     problem, _ = case(name)
