@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         NeuronFeatures,
         SpikeFeatures,
         SquaredLoss,
+        TabulatedFeatures,
         regularizer,
     )
     from wassflow.measure import MeshDensity, ParticleCloud, sphere_projection
@@ -72,6 +73,7 @@ _HOMES = {
     "NeuronFeatures": "wassflow.functional",
     "SpikeFeatures": "wassflow.functional",
     "SquaredLoss": "wassflow.functional",
+    "TabulatedFeatures": "wassflow.functional",
     "MeshDensity": "wassflow.measure",
     "ParticleCloud": "wassflow.measure",
     "sphere_projection": "wassflow.measure",
@@ -90,6 +92,7 @@ __all__ = [  # noqa: RUF022 (grouped by room, in the order in which data flows)
     "NeuronFeatures",
     "SpikeFeatures",
     "SquaredLoss",
+    "TabulatedFeatures",
     "regularizer",
     "Box",
     "Domain",

@@ -57,6 +57,7 @@ WALL, PERIOD = False, True
 RUNS = {
     "triangle": (2, (10, 8), "triangle", (WALL, PERIOD), {"integrator": "ssprk2"}),
     "triangle-walls": (2, (6, 6), "triangle", (WALL, WALL), {}),
+    "tables": (2, (8, 6), "triangle", (WALL, PERIOD), {"evaluation": "fast"}),
     "torus": (2, (2, 3), "quadrilateral", (PERIOD, PERIOD), {}),
     "hexahedron": (3, (6, 5, 6), "hexahedron", (WALL, WALL, PERIOD), {"velocity": "potential"}),
     "tetrahedron": (3, (2, 2, 3), "tetrahedron", (WALL, PERIOD, PERIOD), {"integrator": "ssprk3"}),

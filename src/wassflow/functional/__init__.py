@@ -1,6 +1,7 @@
 """Phi, R and V, the functional F(mu) = R(int Phi dmu) + int V dmu built from them, and its velocity field."""
 
 from wassflow.functional import regularizer
+from wassflow.functional.evaluation import TabulatedFeatures
 from wassflow.functional.features import CallableFeatures, Features
 from wassflow.functional.functional import FirstVariation, Functional
 from wassflow.functional.losses import LogisticLoss, Loss, SquaredLoss
@@ -21,5 +22,6 @@ __all__ = [
     "Regularizer",
     "SpikeFeatures",
     "SquaredLoss",
+    "TabulatedFeatures",
     "regularizer",
 ]

@@ -38,7 +38,8 @@ class TabulatedFeatures(WrappedFeatures):
     Comput. 14 (1993) 1368).
 
     What is computed belongs to one map, close to Phi: a continuous function, its gradient, its integrals. So
-    a functional of it is a functional like any other, whose energy decreases along its flow.
+    a functional of it is a functional like any other, whose energy decreases along its flow. Flows make
+    tables by themselves (``evaluation="fast"``); a functional can be given one of another tolerance.
 
     Args:
         features: Phi; smooth, with at most 3 coordinates beside w.
