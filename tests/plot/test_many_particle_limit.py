@@ -169,3 +169,14 @@ def test_nothing_overlaps_or_is_cut(dims):
 def test_nothing_to_draw_is_refused():
     with pytest.raises(ValueError, match="at least one many-particle study"):
         many_particle_limit()
+
+
+def test_several_cases_have_a_row_each_and_one_column_for_the_observables():
+    options = {"ms": (8, 32), "seeds": 2, "cells": 8}
+    cases = {"cosine-2d": {"times": (0.0, 0.5)}, "cosine-3d": {"times": (0.0, 0.5), "method": "iid"}}
+    result = wf.study.many_particle_limits({name: {**options, **more} for name, more in cases.items()})
+    figure = wf.plot.many_particle_limits(result)
+    assert len(figure.axes) == 2 * 3
+    measured = figure.axes[2].lines[0].get_ydata()
+    expected = result.limits[0].mean("iid", 0.5, "coupled")
+    assert list(measured) == list(expected)

@@ -12,7 +12,8 @@ from wassflow.plot.files import save_figure
 from wassflow.plot.global_convergence import global_convergence
 from wassflow.plot.isosurface import isosurface, superlevel_surface
 from wassflow.plot.laguerre import laguerre_cells, transport
-from wassflow.plot.many_particle_limit import many_particle_limit, many_particle_limits
+from wassflow.plot.many_particle_limit import many_particle_limit
+from wassflow.plot.many_particle_limits import many_particle_limits
 from wassflow.plot.mesh_refinement import errors, mesh_refinement
 from wassflow.plot.meshes import mesh, mesh_cells
 from wassflow.plot.minimal_norm import minimal_norm

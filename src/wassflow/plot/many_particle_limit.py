@@ -43,11 +43,6 @@ def many_particle_limit(*results: Any) -> Figure:
     return page.figure
 
 
-def many_particle_limits(result: Any) -> Figure:
-    """Draw :class:`wassflow.study.ManyParticleLimits`: its cases side by side."""
-    return many_particle_limit(*result.limits)
-
-
 def _study(page: Page, left: float, result: Any) -> None:
     """Draw one study, from ``left`` (inches) on."""
     densities = [result.density.at(t) for t in result.times]
