@@ -1,41 +1,39 @@
 """Time an upwind step at frozen velocity on a million triangles, beside scipy's CSR product on that mesh.
 
-    python validation/performance/upwind_step.py            # a minute
+    python validation/performance/upwind_step.py            # under a minute
     python validation/performance/upwind_step.py --quick    # 1e5 triangles
 
-Three kinds of steps are timed on one core, all in the same run: `UpwindTransport.step` (new masses from old
-ones at given rates), the same step as a sparse matrix-vector product, and the refresh of the rates that a
-nonlinear flow needs beside it. Then the step, with the exchange of ghost cells, is timed on one rank and on
-two, in turns. Targets: at most 2 ns per face on one core, and two ranks at least 1.7 times as fast as one.
+On one core, in turns: `UpwindTransport.step` (new masses from old ones at given rates); the same step as a
+sparse matrix-vector product, indices of 32 bits; `set_fluxes`, which makes rates of fluxes; and `change`, all
+that a nonlinear flow needs of fluxes that it uses once. Beside them the memory: a triad a = b + s c on arrays
+of the same size in total as a step touches, whose speed is a roofline. A step reads 3 rates, 3 neighbours and
+a mass per triangle and writes a mass, 60 bytes with the line that is fetched to be written. Two ranks are
+timed in `ranks.py`.
 
-The first target is held against the time of the core, which other work on the machine hardly changes; the
-speedup of two ranks can only be read off the clock, on a machine with two idle cores.
+Targets: at most 1.5 ns per face, and at most 0.8 of the CSR product. Times are those of the core, which other
+work on the machine hardly changes, but for the memory and the cache that all share.
 """
 
 import argparse
-import json
 import math
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from mpi4py import MPI
+from numba import njit
 from scipy.sparse import csr_array, eye_array
 
 import wassflow as wf
 from wassflow.flow.upwind import UpwindTransport
 
-TARGET_NS_PER_FACE = 2.0
-TARGET_SPEEDUP = 1.7
+TARGET_NS_PER_FACE, TARGET_OF_CSR = 1.5, 0.8
 CELLS, CELLS_QUICK = 1_000_000, 100_000
-TURNS = 3
+TURNS = 21
+BYTES_PER_CELL = 60
 
 
 def rotation(points: np.ndarray) -> np.ndarray:
@@ -43,79 +41,37 @@ def rotation(points: np.ndarray) -> np.ndarray:
     return np.column_stack([0.5 - points[:, 1], points[:, 0] - 0.5])
 
 
-def seconds_per_call(action: Callable[[], Any], comm: MPI.Comm, batches: int, calls: int) -> dict[str, float]:
-    """Medians over batches, on the slowest rank: seconds on the clock and seconds of the core; best clock."""
-    action()
-    clock, core = [], []
-    for _ in range(batches):
-        comm.Barrier()
-        start, start_core = time.perf_counter(), time.thread_time()
-        for _ in range(calls):
-            action()
-        clock.append(comm.allreduce((time.perf_counter() - start) / calls, op=MPI.MAX))
-        core.append((time.thread_time() - start_core) / calls)
-    return {"clock": float(np.median(clock)), "best": min(clock), "core": float(np.median(core))}
-
-
-def csr_of_step(transport: UpwindTransport, volumes: np.ndarray, dt: float) -> csr_array:
+def csr_of_step(transport: UpwindTransport, dt: float) -> csr_array:
     """The matrix of one step."""
     faces_per_cell, cells = transport.rates.shape
-    own = np.tile(np.arange(cells), (faces_per_cell, 1))
+    own = np.tile(np.arange(cells, dtype=np.int32), (faces_per_cell, 1))
     donors = np.where(transport.rates > 0.0, own, transport.neighbours)
     rates = csr_array((-dt * transport.rates.ravel(), (own.ravel(), donors.ravel())), shape=(cells, cells))
-    return csr_array(eye_array(cells) + rates)
+    matrix = csr_array(eye_array(cells) + rates)
+    indices, pointers = (array.astype(np.int32) for array in (matrix.indices, matrix.indptr))
+    return csr_array((matrix.data, indices, pointers), shape=matrix.shape)
 
 
-def measure(cells: int, one_core: bool) -> dict[str, Any]:
-    """Time the steps on the ranks there are."""
-    n = round(math.sqrt(cells / 4))
-    mesh = wf.mesh.box(wf.Box([0.0, 0.0], [1.0, 1.0]), cells=(n, n), cell="triangle")
-    transport = UpwindTransport(mesh)
-    fluxes = mesh.face_areas * np.einsum("ij,ij->i", rotation(mesh.face_midpoints), mesh.face_normals)
-    masses = np.zeros(mesh.num_cells)
-    masses[:] = mesh.volumes * (1.0 + mesh.centroids[:, 0])
-    other = masses.copy()
-    dt = 0.9 / mesh.allmax(transport.set_fluxes(fluxes, masses))
-    owned_left = mesh.face_cells[:, 0] < mesh.num_owned
-    faces = int(mesh.allsum(float(owned_left.sum())))  # every face once: owned by the rank of its left cell
-    batches, steps = 15, max(5, int(2e7 / cells))
-
-    def step() -> None:
-        nonlocal masses, other
-        transport.step(masses, dt, other[: mesh.num_owned])
-        mesh.halo.update(other)
-        masses, other = other, masses
-
-    mass = mesh.allsum(float(masses[: mesh.num_owned].sum()))
-    found: dict[str, Any] = {"faces": faces, "cells": mesh.num_cells_global}
-    found["step"] = seconds_per_call(step, mesh.comm, batches, steps)
-    moved = mesh.allsum(float(masses[: mesh.num_owned].sum()))
-    assert abs(moved - mass) < 1e-11 * mass, "mass must be conserved"
-    if one_core:
-        matrix = csr_of_step(transport, mesh.volumes, dt)
-        transport.step(masses, dt, other)
-        assert np.abs(matrix @ masses - other).max() < 1e-13 * masses.max(), "both must be the same step"
-        found["csr"] = seconds_per_call(lambda: matrix @ masses, mesh.comm, batches, steps)
-        found["rates"] = seconds_per_call(
-            lambda: transport.set_fluxes(fluxes, masses), mesh.comm, batches, steps
-        )
-    if mesh.comm.rank == 0:
-        print(json.dumps(found), flush=True)
-    return found
+@njit(cache=True)
+def triad(a, b, s, c):  # type: ignore[no-untyped-def]
+    """McCalpin's STREAM triad: 32 bytes per entry, with the line that is fetched to be written."""
+    for i in range(a.size):
+        a[i] = b[i] + s * c[i]
 
 
-def on_ranks(ranks: int, cells: int, *options: str) -> dict[str, Any]:
-    """Run this script on so many ranks and return what it found."""
-    mpiexec = Path(sys.executable).parent / "mpiexec"
-    command = [str(mpiexec if mpiexec.exists() else "mpiexec"), "-n", str(ranks)]
-    command += [sys.executable, __file__, "--measure", "--cells", str(cells), *options]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout.strip().splitlines()[-1])
-
-
-def verdict(met: bool) -> str:
-    """Say whether a target is met."""
-    return "met" if met else "MISSED"
+def in_turns(actions: dict[str, Callable[[], Any]], calls: int) -> dict[str, tuple[float, float]]:
+    """Median and least seconds of the core for each action, timed in turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in actions}
+    for action in actions.values():
+        action()
+    for _ in range(TURNS):
+        for name, action in actions.items():
+            action()  # what the one before has left in the cache is not its merit
+            start = time.thread_time()
+            for _ in range(calls):
+                action()
+            seconds[name].append((time.thread_time() - start) / calls)
+    return {name: (float(np.median(times)), min(times)) for name, times in seconds.items()}
 
 
 def main() -> None:
@@ -123,42 +79,52 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="1e5 triangles instead of 1e6")
     parser.add_argument("--cells", type=int, default=None, help="number of triangles")
-    parser.add_argument("--measure", action="store_true", help="measure on the ranks there are; print JSON")
-    parser.add_argument("--one-core", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    cells = options.cells or (CELLS_QUICK if options.quick else CELLS)
-    if options.measure:
-        measure(cells, options.one_core)
-        return
+    n = round(math.sqrt((options.cells or (CELLS_QUICK if options.quick else CELLS)) / 4))
+    mesh = wf.mesh.box(wf.Box([0.0, 0.0], [1.0, 1.0]), cells=(n, n), cell="triangle")
+    transport = UpwindTransport(mesh)
+    fluxes = mesh.face_areas * np.einsum("ij,ij->i", rotation(mesh.face_midpoints), mesh.face_normals)
+    masses = mesh.volumes * (1.0 + mesh.centroids[:, 0])
+    out, rate = np.empty_like(masses), np.empty_like(masses)
+    dt = 0.9 / transport.set_fluxes(fluxes, masses)
+    transport.step(masses, dt, out)
+    assert abs(out.sum() - masses.sum()) < 1e-12 * masses.sum(), "mass must be conserved"
+    matrix = csr_of_step(transport, dt)
+    assert np.abs(matrix @ masses - out).max() < 1e-13 * masses.max(), "both must be the same step"
+    entries = BYTES_PER_CELL * masses.size // 24
+    a, b, c = np.zeros(entries), np.ones(entries), np.ones(entries)
 
-    one = on_ranks(1, cells, "--one-core")
-    per_face = {
-        name: {kind: 1e9 * seconds / one["faces"] for kind, seconds in one[name].items()}
-        for name in ("step", "csr", "rates")
+    labels = {
+        "step": "upwind step",
+        "csr": "scipy CSR product",
+        "set": "rates of fluxes",
+        "change": "rates of change, fluxes used once",
     }
-    print(f"{one['cells']} triangles, {one['faces']} interior faces, one core; ns per face, medians")
-    print("                             core   clock  (best)")
-    for name, label in (
-        ("step", "upwind step"),
-        ("csr", "scipy CSR product"),
-        ("rates", "refresh of the rates"),
-    ):
-        found = per_face[name]
-        print(f"  {label:<24}{found['core']:7.2f} {found['clock']:7.2f}  ({found['best']:.2f})")
-    step = per_face["step"]["core"]
-    print(f"  CSR product / upwind step: {per_face['csr']['core'] / step:.2f}")
-    print(f"  target, at most {TARGET_NS_PER_FACE:g}: {verdict(step <= TARGET_NS_PER_FACE)}")
-
-    seconds: dict[int, list[float]] = {1: [], 2: []}
-    for _ in range(TURNS):
-        for ranks in seconds:
-            seconds[ranks].append(on_ranks(ranks, cells)["step"]["clock"])
-    speedup = float(np.median(seconds[1]) / np.median(seconds[2]))
-    print("step with exchange of ghost cells: ms, median of each turn")
-    for ranks, turns in seconds.items():
-        print(f"  {ranks} rank{'s' if ranks > 1 else ' '}  " + "  ".join(f"{1e3 * s:.3f}" for s in turns))
-    print(f"  two ranks / one: {speedup:.2f} times as fast")
-    print(f"  target, at least {TARGET_SPEEDUP:g}: {verdict(speedup >= TARGET_SPEEDUP)}")
+    actions: dict[str, Callable[[], Any]] = {
+        "step": lambda: transport.step(masses, dt, out),
+        "csr": lambda: matrix @ masses,
+        "change": lambda: transport.change(fluxes, masses, rate),
+        "set": lambda: transport.set_fluxes(fluxes, masses),
+        "triad": lambda: triad(a, b, 2.0, c),
+    }
+    found = in_turns(actions, max(5, int(5e6 / masses.size)))
+    faces = fluxes.size
+    print(f"{masses.size} triangles, {faces} interior faces, one core; ns per face")
+    print(f"{'':36} median   least")
+    for name, label in labels.items():
+        median, least = found[name]
+        print(f"  {label:<34}{1e9 * median / faces:8.2f}{1e9 * least / faces:8.2f}")
+    step, csr = found["step"][0], found["csr"][0]
+    per_face = 1e9 * step / faces
+    met = {True: "met", False: "MISSED"}
+    print(f"  at most {TARGET_NS_PER_FACE:g} ns per face: {met[per_face <= TARGET_NS_PER_FACE]}")
+    share = step / csr
+    print(f"  step / CSR product: {share:.2f}, at most {TARGET_OF_CSR:g}: {met[share <= TARGET_OF_CSR]}")
+    bandwidth = 32 * entries / found["triad"][0]
+    print(
+        f"  memory: triad {1e-9 * bandwidth:.1f} GB/s; {BYTES_PER_CELL} bytes per triangle at that speed are"
+        f" {1e9 * BYTES_PER_CELL * masses.size / bandwidth / faces:.2f} ns per face"
+    )
 
 
 if __name__ == "__main__":
