@@ -30,6 +30,11 @@ SPACE = np.random.default_rng(7).uniform(-1.0, 1.0, (40, 3))
 KINDS = {
     "sigmoid, d = 3": (NeuronFeatures(line(300), "sigmoid"), [-2.0, -3.0, -2.5], [4.0, 3.0, 2.5]),
     "sigmoid, d = 2": (NeuronFeatures(line(300)[:, :1], "sigmoid"), [-2.0, -3.0], [4.0, 1.0]),
+    "sigmoid without weight, d = 1": (
+        NeuronFeatures(line(50)[:, :1], "sigmoid", output_weight=False),
+        [-3.0],
+        [2.0],
+    ),
     "tanh, d = 3": (NeuronFeatures(line(50, 1.0), "tanh"), [-1.0, -2.0, -2.0], [1.0, 2.0, 2.0]),
     "softplus without weight, d = 2": (
         NeuronFeatures(line(50), "softplus", output_weight=False),

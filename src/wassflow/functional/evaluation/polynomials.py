@@ -30,6 +30,25 @@ def _locate(coordinate, lower, cells_per_unit, cells, periodic):
     return cell, 2.0 * (s - cell) - 1.0, inside
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def _locate_2(u, i, lower, scale, periodic, table):
+    """Return the cell of a point in the plane, its local coordinates, and whether it is in the grid."""
+    first = u.shape[1] - 2
+    a, x, inside = _locate(u[i, first], lower[0], scale[0], table.shape[0], periodic[0])
+    b, y, also = _locate(u[i, first + 1], lower[1], scale[1], table.shape[1], periodic[1])
+    return a, b, x, y, inside & also
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _locate_3(u, i, lower, scale, periodic, table):
+    """Return the same of a point in space."""
+    first = u.shape[1] - 3
+    a, x, inside = _locate(u[i, first], lower[0], scale[0], table.shape[0], periodic[0])
+    b, y, also = _locate(u[i, first + 1], lower[1], scale[1], table.shape[1], periodic[1])
+    c, z, too = _locate(u[i, first + 2], lower[2], scale[2], table.shape[2], periodic[2])
+    return a, b, c, x, y, z, inside & also & too
+
+
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy")
 def _solid(c, x, y, z, lanes):
     """Return a polynomial in three variables and its partial derivatives at (x, y, z)."""
@@ -74,10 +93,9 @@ def _value_2(u, lower, scale, periodic, lanes, table, out):
     first = u.shape[1] - 2
     outside = 0
     for i in range(u.shape[0]):
-        a, x, inside = _locate(u[i, first], lower[0], scale[0], table.shape[0], periodic[0])
-        b, y, also = _locate(u[i, first + 1], lower[1], scale[1], table.shape[1], periodic[1])
+        a, b, x, y, inside = _locate_2(u, i, lower, scale, periodic, table)
         out[i] = (u[i, 0] if first else 1.0) * plane(table[a, b], x, y, lanes)[0]
-        outside += not (inside & also)
+        outside += not inside
     return outside
 
 
@@ -86,21 +104,23 @@ def _value_3(u, lower, scale, periodic, lanes, table, out):
     first = u.shape[1] - 3
     outside = 0
     for i in range(u.shape[0]):
-        a, x, inside = _locate(u[i, first], lower[0], scale[0], table.shape[0], periodic[0])
-        b, y, also = _locate(u[i, first + 1], lower[1], scale[1], table.shape[1], periodic[1])
-        c, z, too = _locate(u[i, first + 2], lower[2], scale[2], table.shape[2], periodic[2])
+        a, b, c, x, y, z, inside = _locate_3(u, i, lower, scale, periodic, table)
         out[i] = (u[i, 0] if first else 1.0) * _solid(table[a, b, c], x, y, z, lanes)[0]
-        outside += not (inside & also & too)
+        outside += not inside
     return outside
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _gradient_1(u, lower, scale, periodic, lanes, table, out):
-    points, coefficients, results = u.reshape(-1), table.reshape(-1), out.reshape(-1)
     grid = (lower[0], scale[0], table.shape[0], periodic[0])
     if u.shape[1] == 2:
-        return _weighted_slopes(points, *grid, lanes, coefficients, results)
-    return _slopes(points, *grid, lanes, coefficients, results)
+        return _weighted_slopes(u.reshape(-1), *grid, lanes, table.reshape(-1), out.reshape(-1))
+    # without a weight, it is one
+    weighted, both = np.ones((u.shape[0], 2)), np.empty((u.shape[0], 2))
+    weighted[:, 1] = u[:, 0]
+    outside = _weighted_slopes(weighted.reshape(-1), *grid, lanes, table.reshape(-1), both.reshape(-1))
+    out[:, 0] = both[:, 1]
+    return outside
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy")
@@ -118,27 +138,12 @@ def _weighted_slopes(points, lower, scale, cells, periodic, lanes, coefficients,
     return outside
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy")
-def _slopes(points, lower, scale, cells, periodic, lanes, coefficients, results):
-    width, outside = len(lanes), 0
-    for i in range(points.size):
-        cell, y, inside = _locate(read(points, i), lower, scale, cells, periodic)
-        value, slope = read(coefficients, width * cell + width - 1), 0.0
-        for k in range(width - 2, -1, -1):
-            slope = slope * y + value
-            value = value * y + read(coefficients, width * cell + k)
-        write(results, i, 2.0 * scale * slope)
-        outside += 0 if inside else 1
-    return outside
-
-
 @njit(cache=True, nogil=True, error_model="numpy")
 def _gradient_2(u, lower, scale, periodic, lanes, table, out):
     first = u.shape[1] - 2
     outside = 0
     for i in range(u.shape[0]):
-        a, x, inside = _locate(u[i, first], lower[0], scale[0], table.shape[0], periodic[0])
-        b, y, also = _locate(u[i, first + 1], lower[1], scale[1], table.shape[1], periodic[1])
+        a, b, x, y, inside = _locate_2(u, i, lower, scale, periodic, table)
         value, slope_x, slope_y = plane(table[a, b], x, y, lanes)
         weight = 2.0
         if first:
@@ -146,7 +151,7 @@ def _gradient_2(u, lower, scale, periodic, lanes, table, out):
             out[i, 0] = value
         out[i, first] = weight * scale[0] * slope_x
         out[i, first + 1] = weight * scale[1] * slope_y
-        outside += not (inside & also)
+        outside += not inside
     return outside
 
 
@@ -155,9 +160,7 @@ def _gradient_3(u, lower, scale, periodic, lanes, table, out):
     first = u.shape[1] - 3
     outside = 0
     for i in range(u.shape[0]):
-        a, x, inside = _locate(u[i, first], lower[0], scale[0], table.shape[0], periodic[0])
-        b, y, also = _locate(u[i, first + 1], lower[1], scale[1], table.shape[1], periodic[1])
-        c, z, too = _locate(u[i, first + 2], lower[2], scale[2], table.shape[2], periodic[2])
+        a, b, c, x, y, z, inside = _locate_3(u, i, lower, scale, periodic, table)
         value, slope_x, slope_y, slope_z = _solid(table[a, b, c], x, y, z, lanes)
         weight = 2.0
         if first:
@@ -166,7 +169,7 @@ def _gradient_3(u, lower, scale, periodic, lanes, table, out):
         out[i, first] = weight * scale[0] * slope_x
         out[i, first + 1] = weight * scale[1] * slope_y
         out[i, first + 2] = weight * scale[2] * slope_z
-        outside += not (inside & also & too)
+        outside += not inside
     return outside
 
 
@@ -201,10 +204,9 @@ def _spread_2(u, weights, lower, scale, periodic, lanes, table):
     for i in range(u.shape[0]):
         weight = weights[i] * (u[i, 0] if first else 1.0)
         if weight != 0.0:
-            a, x, inside = _locate(u[i, first], lower[0], scale[0], table.shape[0], periodic[0])
-            b, y, also = _locate(u[i, first + 1], lower[1], scale[1], table.shape[1], periodic[1])
+            a, b, x, y, inside = _locate_2(u, i, lower, scale, periodic, table)
             add_plane(table[a, b], weight, x, y, lanes)
-            outside += not (inside & also)
+            outside += not inside
     return outside
 
 
@@ -215,11 +217,9 @@ def _spread_3(u, weights, lower, scale, periodic, lanes, table):
     for i in range(u.shape[0]):
         weight = weights[i] * (u[i, 0] if first else 1.0)
         if weight != 0.0:
-            a, x, inside = _locate(u[i, first], lower[0], scale[0], table.shape[0], periodic[0])
-            b, y, also = _locate(u[i, first + 1], lower[1], scale[1], table.shape[1], periodic[1])
-            c, z, too = _locate(u[i, first + 2], lower[2], scale[2], table.shape[2], periodic[2])
+            a, b, c, x, y, z, inside = _locate_3(u, i, lower, scale, periodic, table)
             _add_solid(table[a, b, c], weight, x, y, z, lanes)
-            outside += not (inside & also & too)
+            outside += not inside
     return outside
 
 
