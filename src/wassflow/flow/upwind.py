@@ -129,17 +129,31 @@ class UpwindTransport:
         return float(sum_over_transfers(self.faces, self.rates, values, masses))
 
 
+# Not in the closure of the kernels: numba finds those on disk only if there are nothing but numbers in it.
+@njit(cache=True, inline="always")
+def _outflow_rate(faces, signs, neighbours, fluxes, inverse_volumes, j, cell):  # type: ignore[no-untyped-def]
+    # Relative to the donor: what leaves this cell is positive, what enters it is negative.
+    flux = read(signs[j], cell) * read(fluxes, read(faces[j], cell))
+    own = read(inverse_volumes, cell)
+    other = read(inverse_volumes, read(neighbours[j], cell))
+    return flux * (own if flux > 0.0 else other)
+
+
+@njit(cache=True, inline="always")
+def _net_outflow(neighbours, rates, masses, cell, faces_per_cell):  # type: ignore[no-untyped-def]
+    own = read(masses, cell)
+    total = 0.0
+    for j in range(faces_per_cell):
+        other = read(masses, read(neighbours[j], cell))
+        rate = read(rates[j], cell)
+        # Read before the choice, which is then no branch: the sign of a rate cannot be predicted.
+        total += rate * (own if rate > 0.0 else other)
+    return total
+
+
 @lru_cache
 def _kernels(faces_per_cell: int) -> tuple[Callable, ...]:
     """Compile the kernels for one type of cell: a loop of known length is unrolled (3 to 5 times faster)."""
-
-    @njit(cache=True, inline="always")
-    def outflow_rate(faces, signs, neighbours, fluxes, inverse_volumes, j, cell):  # type: ignore[no-untyped-def]
-        # Relative to the donor: what leaves this cell is positive, what enters it is negative.
-        flux = read(signs[j], cell) * read(fluxes, read(faces[j], cell))
-        own = read(inverse_volumes, cell)
-        other = read(inverse_volumes, read(neighbours[j], cell))
-        return flux * (own if flux > 0.0 else other)
 
     @njit(cache=True)
     def set_rates(faces, signs, neighbours, fluxes, inverse_volumes, masses, rates):  # type: ignore[no-untyped-def]
@@ -147,7 +161,7 @@ def _kernels(faces_per_cell: int) -> tuple[Callable, ...]:
         for cell in range(faces.shape[1]):
             outflow = 0.0
             for j in range(faces_per_cell):
-                rate = outflow_rate(faces, signs, neighbours, fluxes, inverse_volumes, j, cell)
+                rate = _outflow_rate(faces, signs, neighbours, fluxes, inverse_volumes, j, cell)
                 write(rates[j], cell, rate)
                 outflow += rate if rate > 0.0 else 0.0
             largest = larger(outflow if read(masses, cell) > 0.0 else 0.0, largest)
@@ -161,7 +175,7 @@ def _kernels(faces_per_cell: int) -> tuple[Callable, ...]:
             outflow = 0.0
             total = 0.0
             for j in range(faces_per_cell):
-                rate = outflow_rate(faces, signs, neighbours, fluxes, inverse_volumes, j, cell)
+                rate = _outflow_rate(faces, signs, neighbours, fluxes, inverse_volumes, j, cell)
                 other = read(masses, read(neighbours[j], cell))
                 total += rate * (own if rate > 0.0 else other)
                 outflow += rate if rate > 0.0 else 0.0
@@ -169,26 +183,15 @@ def _kernels(faces_per_cell: int) -> tuple[Callable, ...]:
             largest = larger(outflow if own > 0.0 else 0.0, largest)
         return largest
 
-    @njit(cache=True, inline="always")
-    def net_outflow(neighbours, rates, masses, cell):  # type: ignore[no-untyped-def]
-        own = read(masses, cell)
-        total = 0.0
-        for j in range(faces_per_cell):
-            other = read(masses, read(neighbours[j], cell))
-            rate = read(rates[j], cell)
-            # Read before the choice, which is then no branch: the sign of a rate cannot be predicted.
-            total += rate * (own if rate > 0.0 else other)
-        return total
-
     @njit(cache=True)
     def rate(neighbours, rates, masses, out):  # type: ignore[no-untyped-def]
         for cell in range(neighbours.shape[1]):
-            write(out, cell, -net_outflow(neighbours, rates, masses, cell))
+            write(out, cell, -_net_outflow(neighbours, rates, masses, cell, faces_per_cell))
 
     @njit(cache=True)
     def step(neighbours, rates, masses, dt, out):  # type: ignore[no-untyped-def]
         for cell in range(neighbours.shape[1]):
-            moved = read(masses, cell) - dt * net_outflow(neighbours, rates, masses, cell)
+            moved = read(masses, cell) - dt * _net_outflow(neighbours, rates, masses, cell, faces_per_cell)
             # Only subnormal masses can get here: their products have no relative accuracy.
             write(out, cell, 0.0 if moved < 0.0 else moved)
 
