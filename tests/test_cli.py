@@ -159,7 +159,7 @@ def test_a_case_file_holds_parameters_and_options(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("colour = 1", "unknown key 'colour'; allowed are case, parameters, run, limit, refine"),
+        ("colour = 1", "unknown key 'colour'; allowed are case, parameters, run, animate, limit, refine"),
         ('case = "cosine-2d"\n[limit]\nparticles = 3', "[limit] in {path} has the unknown key 'particles'"),
         ("[parameters]\na = 1", 'must name a case, case = "...", found None'),
         ('case = "cosine-2d"\nlimit = 3', "limit in {path} must be a table, [limit], found 3"),

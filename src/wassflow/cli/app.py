@@ -88,6 +88,14 @@ Scheme = Annotated[
     ),
 ]
 
+Start = Annotated[
+    str | None,
+    typer.Option(
+        metavar="START", help="iid, stratified or quantized: how particles start. \\[default: quantized]"
+    ),
+]
+Seed = Annotated[int | None, typer.Option(metavar="N", help="Seed of the start. \\[default: 0]")]
+
 # More cells than these are too small to be seen.
 _MOST_LAGUERRE_CELLS = 200
 
@@ -115,13 +123,8 @@ def run(
     m: Annotated[
         int | None, typer.Option("--m", metavar="M", help="Number of particles. \\[default: 1000]")
     ] = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            metavar="START", help="iid, stratified or quantized: how particles start. \\[default: quantized]"
-        ),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the start. \\[default: 0]")] = None,
+    method: Start = None,
+    seed: Seed = None,
     times: Times = None,
     cells: Cells = None,
     cell: CellType = None,
@@ -166,13 +169,8 @@ def animate(
     m: Annotated[
         int | None, typer.Option("--m", metavar="M", help="Number of particles. \\[default: 200]")
     ] = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            metavar="START", help="iid, stratified or quantized: how particles start. \\[default: quantized]"
-        ),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the start. \\[default: 0]")] = None,
+    method: Start = None,
+    seed: Seed = None,
     frames: Annotated[
         int | None, typer.Option(metavar="N", help="Number of pictures. \\[default: 60]")
     ] = None,

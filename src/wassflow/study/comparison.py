@@ -13,9 +13,8 @@ from wassflow.arguments import as_integer
 from wassflow.cases import Case
 from wassflow.errors import WassflowError
 from wassflow.flow import Trajectory
-from wassflow.measure import ParticleCloud
 from wassflow.study import tables
-from wassflow.study.runs import DEFAULT_SCHEME, at_time, comparison_times, mesh_name, resolution_of
+from wassflow.study.runs import DEFAULT_SCHEME, at_time, both_flows, comparison_times
 from wassflow.study.stability import StabilityBound, stability_bound
 from wassflow.study.tables import number, range_text, text_table, wrapped
 from wassflow.transport import Bracket, wasserstein2
@@ -166,18 +165,12 @@ def run(
     compared = comparison_times(case, (0.0, *case.times, case.t_end) if times is None else times)
     if compared[-1] == 0.0:
         raise ValueError("times must hold a positive time, found only 0")
-    resolution = resolution_of(case, cells)
-    mesh = case.mesh(resolution, case.cell, comm=MPI.COMM_SELF)
-    start = case.start(mesh)
-    cloud = ParticleCloud.sample(start, m, method=method, seed=as_integer("seed", seed, least=0))
-    density_flow = case.density_flow(mesh, scheme=scheme)
-    density = density_flow.run(start, compared[-1], save=list(compared), progress=progress)
-    particles = case.particle_flow().run(cloud, compared[-1], save=list(compared), progress=progress)
+    name, density, particles = both_flows(case, compared, m, method, seed, cells, scheme, progress)
     brackets = {t: wasserstein2(particles.at(t), density.at(t), domain=case.domain) for t in compared}
     return Comparison(
         case,
         case.domain.dim,
-        mesh_name(mesh, resolution, scheme),
+        name,
         m,
         method,
         seed,

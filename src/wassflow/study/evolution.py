@@ -10,8 +10,7 @@ from wassflow.arguments import as_integer, as_number
 from wassflow.cases import Case
 from wassflow.errors import WassflowError
 from wassflow.flow import Trajectory
-from wassflow.measure import ParticleCloud
-from wassflow.study.runs import DEFAULT_SCHEME, mesh_name, resolution_of
+from wassflow.study.runs import DEFAULT_SCHEME, both_flows
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +76,5 @@ def evolution(
     frames = as_integer("frames", frames, least=3)
     first = as_number("first", first, above=0.0, most=0.5)
     times = (0.0, *np.geomspace(first * case.t_end, case.t_end, frames - 1)[:-1].tolist(), case.t_end)
-    resolution = resolution_of(case, cells)
-    mesh = case.mesh(resolution, case.cell, comm=MPI.COMM_SELF)
-    start = case.start(mesh)
-    cloud = ParticleCloud.sample(start, as_integer("m", m, least=1), method=method, seed=seed)
-    density = case.density_flow(mesh, scheme=scheme).run(start, case.t_end, save=times, progress=progress)
-    particles = case.particle_flow().run(cloud, case.t_end, save=times, progress=progress)
-    return Evolution(
-        case, case.dim, mesh_name(mesh, resolution, scheme), m, method, times, density, particles
-    )
+    name, density, particles = both_flows(case, times, m, method, seed, cells, scheme, progress)
+    return Evolution(case, case.dim, name, m, method, times, density, particles)

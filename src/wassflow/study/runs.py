@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from mpi4py import MPI
 from numpy.typing import NDArray
 
 from wassflow.arguments import as_integer
 from wassflow.cases import Case
 from wassflow.flow import Trajectory
+from wassflow.measure import ParticleCloud
 
 Array = NDArray[np.float64]
 
@@ -42,6 +44,27 @@ def resolution_of(case: Case, cells: int | Sequence[int] | None) -> tuple[int, .
 def mesh_name(mesh: Any, resolution: Sequence[int], scheme: str) -> str:
     """The mesh, and the scheme on it, in words."""
     return f"{' x '.join(map(str, resolution))}, {mesh.num_cells_global} cells ({mesh.cell_type}), {scheme}"
+
+
+def both_flows(
+    case: Case,
+    times: Sequence[float],
+    m: int,
+    method: str,
+    seed: int,
+    cells: int | Sequence[int] | None,
+    scheme: str,
+    progress: bool,
+) -> tuple[str, Trajectory, Trajectory]:
+    """Run a case as a density and as m particles, kept at these times; and the mesh in words."""
+    resolution = resolution_of(case, cells)
+    mesh = case.mesh(resolution, case.cell, comm=MPI.COMM_SELF)
+    start = case.start(mesh)
+    count, seed = as_integer("m", m, least=1), as_integer("seed", seed, least=0)
+    cloud = ParticleCloud.sample(start, count, method=method, seed=seed)
+    density = case.density_flow(mesh, scheme=scheme).run(start, times[-1], save=times, progress=progress)
+    particles = case.particle_flow().run(cloud, times[-1], save=times, progress=progress)
+    return mesh_name(mesh, resolution, scheme), density, particles
 
 
 def at_time(flow: Trajectory, t: float) -> tuple[float, Array]:
