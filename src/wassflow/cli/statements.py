@@ -231,6 +231,27 @@ STATEMENTS = (
         },
     ),
     Statement(
+        name="networks",
+        source="Section 4.2",
+        claim="both flows learn networks, and particles end at a certified global minimum",
+        study="networks",
+        plot="networks",
+        full={
+            "cases": {
+                "relu-2d": {"m": 1000, "t_end": 300.0, "density_end": 3.0, "cells": (72, 72)},
+                "relu-3d": {"m": 1000, "t_end": 300.0, "density_end": 2.5, "cells": (28, 28, 28)},
+                "sigmoid-3d": {"m": 1000, "t_end": 500.0, "density_end": 2.0, "cells": (28, 28, 24)},
+            }
+        },
+        quick={
+            "cases": {
+                "relu-2d": {"m": 200, "t_end": 200.0, "density_end": 1.0, "cells": (24, 24)},
+                "relu-3d": {"m": 200, "t_end": 200.0, "density_end": 0.6, "cells": (14, 14, 14)},
+                "sigmoid-3d": {"m": 200, "t_end": 500.0, "density_end": 0.5, "cells": (14, 14, 12)},
+            }
+        },
+    ),
+    Statement(
         name="particle-complexity",
         source="Figure 3",
         claim="a few particles more than the simplest minimiser has atoms find the minimum",

@@ -17,6 +17,7 @@ from wassflow.plot.many_particle_limits import many_particle_limits
 from wassflow.plot.mesh_refinement import errors, mesh_refinement
 from wassflow.plot.meshes import mesh, mesh_cells
 from wassflow.plot.minimal_norm import minimal_norm
+from wassflow.plot.networks import networks
 from wassflow.plot.optimality import optimality
 from wassflow.plot.particle_complexity import particle_complexities, particle_complexity
 from wassflow.plot.sphere_projections import sphere_projections
@@ -44,6 +45,7 @@ __all__ = [
     "mesh_cells",
     "mesh_refinement",
     "minimal_norm",
+    "networks",
     "new_figure",
     "optimality",
     "particle_complexities",

@@ -10,7 +10,7 @@ from wassflow.plot.style import BLUE, INK, ORANGE, QUIET, Page, key_above, style
 
 # Inches: a flow is a row of two axes.
 _LEFT, _WIDTH, _BETWEEN, _PROFILE, _RIGHT = 0.72, 3.2, 0.75, 3.9, 0.14
-_TOP, _HEIGHT, _GAP, _BOTTOM = 0.86, 2.2, 1.12, 0.5
+_TOP, _HEIGHT, _GAP, _BOTTOM = 0.86, 2.2, 1.32, 0.5
 
 
 @styled

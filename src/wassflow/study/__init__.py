@@ -9,6 +9,7 @@ from wassflow.study.many_particle_limit import ManyParticleLimit, many_particle_
 from wassflow.study.many_particle_limits import ManyParticleLimits, many_particle_limits
 from wassflow.study.mesh_refinement import MeshRefinement, mesh_refinement
 from wassflow.study.minimal_norm import MinimalNorm, minimal_norm
+from wassflow.study.networks import Network, Networks, networks
 from wassflow.study.optimality import Optimality, optimality
 from wassflow.study.particle_complexities import ParticleComplexities, particle_complexities
 from wassflow.study.particle_complexity import ParticleComplexity, particle_complexity
@@ -27,6 +28,8 @@ __all__ = [
     "ManyParticleLimits",
     "MeshRefinement",
     "MinimalNorm",
+    "Network",
+    "Networks",
     "Optimality",
     "ParticleComplexities",
     "ParticleComplexity",
@@ -43,6 +46,7 @@ __all__ = [
     "many_particle_limits",
     "mesh_refinement",
     "minimal_norm",
+    "networks",
     "observed_orders",
     "optimality",
     "particle_complexities",
