@@ -85,6 +85,20 @@ def test_a_period_of_one_or_two_cells(cells):
     assert abs(rate.sum()) < 1e-14 * outflow
 
 
+def test_neighbours_that_stand_far_apart():
+    """Around a period of 40 000 cells: their distance needs more than 16 bits."""
+    mesh = box(Box([0.0, 0.0], [1.0, 1.0], periodic=(True, False)), cells=(40_000, 1), cell="quadrilateral")
+    transport = UpwindTransport(mesh)
+    rng = np.random.default_rng(3)
+    fluxes, masses = rng.standard_normal(len(mesh.face_cells)), rng.random(mesh.num_cells)
+    transport.set_fluxes(fluxes, masses)
+    expected = face_by_face(mesh, fluxes, masses)
+    assert np.abs(transport.rate(masses, np.empty(mesh.num_owned)) - expected).max() < 1e-10
+    beside = np.sort(transport.neighbours, axis=0)
+    assert np.array_equal(np.bincount(beside.ravel(), minlength=mesh.num_cells), np.full(mesh.num_cells, 4))
+    assert np.abs(beside - np.arange(mesh.num_cells)).max() > 2**15
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     cell=st.sampled_from(CELLS),

@@ -6,9 +6,9 @@
 On one core, in turns: `UpwindTransport.step` (new masses from old ones at given rates); the same step as a
 sparse matrix-vector product, indices of 32 bits; `set_fluxes`, which makes rates of fluxes; and `change`, all
 that a nonlinear flow needs of fluxes that it uses once. Beside them the memory: a triad a = b + s c on arrays
-of the same size in total as a step touches, whose speed is a roofline. A step reads 3 rates, 3 neighbours and
-a mass per triangle and writes a mass, 60 bytes with the line that is fetched to be written. Two ranks are
-timed in `ranks.py`.
+of the same size in total as a step touches, whose speed is a roofline. A step reads 3 rates, 3 offsets of
+neighbours and a mass per triangle and writes a mass: 54 bytes, with the line that is fetched to be written.
+Two ranks are timed in `ranks.py`.
 
 Targets: at most 1.5 ns per face, and at most 0.8 of the CSR product. Times are those of the core, which other
 work on the machine hardly changes, but for the memory and the cache that all share.
@@ -33,7 +33,7 @@ from wassflow.flow.upwind import UpwindTransport
 TARGET_NS_PER_FACE, TARGET_OF_CSR = 1.5, 0.8
 CELLS, CELLS_QUICK = 1_000_000, 100_000
 TURNS = 21
-BYTES_PER_CELL = 60
+BYTES_PER_CELL = 54
 
 
 def rotation(points: np.ndarray) -> np.ndarray:
