@@ -53,15 +53,13 @@ COMM = MPI.COMM_WORLD
 
 def seconds_per_call(action: Callable[[], Any], batches: int, calls: int) -> float:
     """The median over batches of the time of a call on the slowest rank."""
-    action()
-    seconds = []
-    for _ in range(batches):
-        COMM.Barrier()
-        start = time.perf_counter()
+
+    def batch() -> None:
         for _ in range(calls):
             action()
-        seconds.append(COMM.allreduce((time.perf_counter() - start) / calls, op=MPI.MAX))
-    return float(np.median(seconds))
+
+    action()
+    return float(np.median([seconds_of(batch) for _ in range(batches)])) / calls
 
 
 def triangles(cells: int) -> Any:
@@ -103,8 +101,8 @@ def density(cells: int) -> float:
     """A step of a density flow; save times make the steps, so that their number is known."""
     n = round(cells ** (1 / 3))
     mesh = wf.mesh.box(wf.Box([-2.0, -2.0, -2.0], [2.0, 2.0, 2.0]), cells=(n, n, n), cell="hexahedron")
-    flow, start, steps = wf.DensityFlow(neurons(), mesh), wf.MeshDensity.uniform(mesh), 5
-    return run_time(lambda count: flow.run(start, count * 1e-9, save=1e-9 * np.arange(1, count + 1)), steps)
+    flow, start = wf.DensityFlow(neurons(), mesh), wf.MeshDensity.uniform(mesh)
+    return run_time(lambda count: flow.run(start, count * 1e-9, save=1e-9 * np.arange(1, count + 1)), 5)
 
 
 def particles(count: int) -> float:
@@ -112,14 +110,22 @@ def particles(count: int) -> float:
     points = np.random.default_rng(0).uniform(-1.5, 1.5, (count, 3))
     cloud = wf.ParticleCloud(points).distribute(COMM)
     flow = wf.ParticleFlow(neurons(), wf.Box([-2.0] * 3, [2.0] * 3), integrator="rk2", dt=1e-3)
-    return run_time(lambda steps: flow.run(cloud, steps * 1e-3, save=[steps * 1e-3]), 5)
+    return run_time(lambda steps: flow.run(cloud, steps * 1e-3, save=[steps * 1e-3]), 2)
 
 
 def run_time(run: Callable[[int], Any], steps: int) -> float:
     """The time that ``steps`` more steps add to a run, per step: what starts and ends it cancels."""
     run(1)
-    short = seconds_per_call(lambda: run(1), batches=3, calls=1)
-    return (seconds_per_call(lambda: run(1 + steps), batches=3, calls=1) - short) / steps
+    short, long = (seconds_of(lambda n=n: run(n)) for n in (1, 1 + steps))
+    return (long - short) / steps
+
+
+def seconds_of(action: Callable[[], Any]) -> float:
+    """The time of one call on the slowest rank."""
+    COMM.Barrier()
+    start = time.perf_counter()
+    action()
+    return COMM.allreduce(time.perf_counter() - start, op=MPI.MAX)
 
 
 def messages(cells: int) -> dict[str, list[tuple[int, float]]]:
@@ -179,6 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="1e5 cells and particles instead of 1e6")
     parser.add_argument("--cells", type=int, default=None, help="number of cells and particles")
+    parser.add_argument("--skip", nargs="*", default=[], choices=["upwind", "density", "particles"])
     parser.add_argument("--measure", choices=MEASURED, help=argparse.SUPPRESS)
     options = parser.parse_args()
     cells = options.cells or (CELLS_QUICK if options.quick else CELLS)
@@ -191,6 +198,8 @@ def main() -> None:
     kernels = {}
     print(f"{cells} cells and particles; ms per step in {TURNS} turns")
     for name in ("upwind", "density", "particles"):
+        if name in options.skip:
+            continue
         turns = [[on_ranks(ranks, name, cells) for ranks in (1, 2)] for _ in range(TURNS)]
         one, two = np.median(turns, axis=0)
         kernels[name] = float(one)
@@ -210,13 +219,13 @@ def main() -> None:
         print(f"  {name:<20} us for so many numbers  {shown}")
         print(f"  {'':<20} fitted: {1e6 * start:.1f} us and {1e9 * slope:.2f} ns per number")
 
-    print(f"upwind step, {cells} triangles: kernel / P + exchange")
-    model(kernels["upwind"], lambda part: 2.0 * math.sqrt(cells * part), exchange, total, 0)
-    print(f"density step, {cells} hexahedra, N = {FEATURES}: kernel / P + exchange + sum")
-    model(kernels["density"], lambda part: 6.0 * (cells * part) ** (2 / 3), exchange, total, FEATURES + 3)
-    print(f"the same with 1000 times the cells, {1000 * cells}")
-    big = lambda part: 6.0 * (1000.0 * cells * part) ** (2 / 3)  # noqa: E731
-    model(1000.0 * kernels["density"], big, exchange, total, FEATURES + 3)
+    if "upwind" in kernels:
+        print(f"upwind step, {cells} triangles: kernel / P + exchange")
+        model(kernels["upwind"], lambda part: 2.0 * math.sqrt(cells * part), exchange, total, 0)
+    for more in (1, 1000) if "density" in kernels else ():
+        print(f"density step, {more * cells} hexahedra, N = {FEATURES}: kernel / P + exchange + sum")
+        kernel, size = more * kernels["density"], more * cells
+        model(kernel, lambda part, n=size: 6.0 * (n * part) ** (2 / 3), exchange, total, FEATURES + 3)
 
 
 if __name__ == "__main__":
