@@ -94,7 +94,7 @@ def upwind(cells: int) -> float:
         mesh.halo.update(other)
         masses, other = other, masses
 
-    return seconds_per_call(step, batches=15, calls=max(5, int(2e7 / cells)))
+    return seconds_per_call(step, batches=15, calls=min(200, max(5, int(2e7 / cells))))
 
 
 def density(cells: int) -> float:
@@ -135,11 +135,11 @@ def messages(cells: int) -> dict[str, list[tuple[int, float]]]:
         mesh = triangles(size)
         values = np.zeros(mesh.num_cells)
         ghosts = mesh.num_cells - mesh.num_owned
-        exchanges.append((ghosts, seconds_per_call(lambda m=mesh, v=values: m.halo.update(v), 15, 2000)))
+        exchanges.append((ghosts, seconds_per_call(lambda m=mesh, v=values: m.halo.update(v), 15, 200)))
     for length in (1, FEATURES + 3, 16 * FEATURES):
         numbers = np.zeros(length)
         total = np.empty_like(numbers)
-        sums.append((length, seconds_per_call(lambda a=numbers, b=total: COMM.Allreduce(a, b), 15, 2000)))
+        sums.append((length, seconds_per_call(lambda a=numbers, b=total: COMM.Allreduce(a, b), 15, 200)))
     return {"exchange": exchanges, "sum": sums}
 
 
