@@ -79,6 +79,17 @@ def test_a_search_that_is_interrupted_keeps_a_bound_that_holds():
     assert rough.boxes < exact.boxes
 
 
+def test_in_many_dimensions_the_bound_is_weak_and_holds():
+    rng = np.random.default_rng(0)
+    features = wf.NeuronFeatures(rng.standard_normal((20, 12)), "relu")
+    F = wf.Functional(features, wf.SquaredLoss(np.ones(20)), wf.regularizer.WeightTimesNorm(0.1))
+    where = section(F, None, "free", "weight", 13)
+    variation = F.linearize(np.zeros(20))
+    found = global_minimum(variation, where, 1e-6, 20_000)
+    assert found.lower <= sampled(variation, where, rng, 2000)
+    assert found.boxes < 400_000
+
+
 def test_a_tolerance_below_rounding_ends_all_the_same():
     case = CASES["deconvolution-3d"]
     where = section(case.functional, case.domain, "free", "weight", 3)

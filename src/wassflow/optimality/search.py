@@ -22,12 +22,15 @@ from wassflow.functional.regularizer import Callable
 from wassflow.optimality.section import Section
 
 # Boxes along each axis at the start, by the number of axes that are not flat.
-_START = {0: 1, 1: 64, 2: 24}
-_START_OTHERWISE = 10
+_START = {0: 1, 1: 64, 2: 24, 3: 10}
+# With more axes, about so many boxes altogether.
+_START_BOXES = 1000
 # So many boxes of a level are looked at in a corner, too.
 _CORNERS = 32
 # Axes of a box are halved together if their lengths differ by less than this factor.
 _SAME_LENGTH = 0.6
+# But no more than so many at a time: a box has 2 to the power of that many children.
+_HALVED = 3
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,7 @@ def _start(section: Section) -> tuple[Array, Array]:
     centers, radii = [], []
     for lower, upper in zip(section.lower, section.upper, strict=True):
         free = np.flatnonzero(upper > lower)
-        count = _START.get(free.size, _START_OTHERWISE)
+        count = _START.get(free.size) or int(_START_BOXES ** (1.0 / free.size))
         parts = np.ones(section.dim, dtype=int)
         parts[free] = count
         radius = 0.5 * (upper - lower) / parts
@@ -190,8 +193,9 @@ def _start(section: Section) -> tuple[Array, Array]:
 
 def _halved(section: Section, centers: Array, radii: Array, bounds: Array) -> tuple[Array, Array, Array]:
     """Return the boxes halved along their longest axes, with the bounds of their parents."""
-    long = radii >= _SAME_LENGTH * radii.max(axis=1, keepdims=True)
-    for axis in range(section.dim):
+    places = np.argsort(np.argsort(-radii, axis=1), axis=1)
+    long = (radii >= _SAME_LENGTH * radii.max(axis=1, keepdims=True)) & (places < _HALVED)
+    for axis in np.flatnonzero(long.any(axis=0)):
         rows = np.flatnonzero(long[:, axis])
         shift = np.zeros((rows.size, section.dim))
         radii[rows, axis] *= 0.5
