@@ -7,8 +7,8 @@ import pytest
 from wassflow.study import GlobalConvergence, global_convergence
 
 SETTINGS = {
-    "relu-2d": {"ms": (8, 24), "t_end": 30.0},
-    "deconvolution-2d": {"ms": (8,), "t_end": 3.0, "starts": ("one sign", "half"), "density": 8},
+    "relu-2d": {"ms": (8, 24), "starts": {"separating": 100.0, "half": 30.0}},
+    "deconvolution-2d": {"ms": (8,), "starts": {"one sign": 3.0, "half": 3.0}, "density": 8},
 }
 
 
@@ -79,10 +79,11 @@ def test_false_numbers_fail(study):
 def test_bad_arguments():
     for cases, message in (
         ({}, "at least one case"),
-        ({"cosine-2d": {"ms": (2,), "t_end": 1.0}}, "2-homogeneous"),
-        ({"relu-2d": {"ms": (), "t_end": 1.0}}, "ms of relu-2d"),
-        ({"relu-2d": {"ms": (2,), "t_end": -1.0}}, "t_end"),
-        ({"relu-2d": {"ms": (2,), "t_end": 1.0, "starts": ("third",)}}, "a start must be one of"),
+        ({"cosine-2d": {"ms": (2,), "starts": {"half": 1.0}}}, "2-homogeneous"),
+        ({"relu-2d": {"ms": (), "starts": {"half": 1.0}}}, "ms and starts of relu-2d"),
+        ({"relu-2d": {"ms": (2,), "starts": {}}}, "ms and starts of relu-2d"),
+        ({"relu-2d": {"ms": (2,), "starts": {"half": -1.0}}}, "the end of 'half'"),
+        ({"relu-2d": {"ms": (2,), "starts": {"third": 1.0}}}, "a start must be one of"),
     ):
         with pytest.raises(ValueError, match=message):
             global_convergence(cases)

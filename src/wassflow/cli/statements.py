@@ -123,24 +123,30 @@ STATEMENTS = (
             "cases": {
                 "deconvolution-2d": {
                     "ms": (8, 32, 128),
-                    "t_end": 100.0,
-                    "starts": ("separating", "one sign", "half"),
+                    "starts": {"separating": 100.0, "one sign": 100.0, "half": 20.0},
                     "density": 48,
                 },
                 "deconvolution-3d": {
-                    "ms": (8, 64),
-                    "t_end": 60.0,
-                    "starts": ("separating", "half", "point"),
+                    "ms": (8, 32, 128),
+                    "starts": {"separating": 60.0, "half": 60.0, "point": 20.0},
                 },
-                "relu-2d": {"ms": (8, 32, 128), "t_end": 100.0},
-                "relu-3d": {"ms": (4, 16), "t_end": 60.0, "starts": ("separating", "one sign", "point")},
-                "sigmoid-3d": {"ms": (4, 16, 64), "t_end": 200.0, "starts": ("separating", "half", "point")},
+                "relu-2d": {"ms": (8, 32, 128), "starts": {"separating": 300.0, "half": 100.0}},
+                "relu-3d": {
+                    "ms": (8, 32, 128),
+                    "starts": {"separating": 300.0, "one sign": 40.0, "point": 30.0},
+                },
+                "sigmoid-3d": {
+                    "ms": (8, 32, 128),
+                    "starts": {"separating": 300.0, "half": 300.0, "point": 100.0},
+                },
             }
         },
         quick={
             "cases": {
-                "deconvolution-2d": {"ms": (8, 16), "t_end": 20.0},
-                "relu-2d": {"ms": (8, 32), "t_end": 50.0},
+                "deconvolution-2d": {"ms": (8, 16), "starts": {"separating": 20.0, "half": 20.0}},
+                "relu-2d": {"ms": (8, 32), "starts": {"separating": 100.0, "half": 50.0}},
+                "relu-3d": {"ms": (8, 32), "starts": {"separating": 100.0, "one sign": 40.0}},
+                "sigmoid-3d": {"ms": (8, 32), "starts": {"separating": 100.0, "point": 100.0}},
             }
         },
     ),
