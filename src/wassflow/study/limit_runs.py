@@ -22,7 +22,7 @@ Record = dict[str, Any]
 
 # How many particles, at least and per particle of the largest run, stand for the PDE where its flow map has
 # no closed form; they are stratified, which leaves their moments far closer than those of random particles.
-_REFERENCE_LEAST, _REFERENCE_SHARE = 2048, 8
+_REFERENCE_LEAST, _REFERENCE_SHARE = 2048, 4
 
 
 @dataclass(frozen=True)
