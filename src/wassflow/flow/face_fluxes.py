@@ -48,6 +48,28 @@ def steepest_fluxes(
     return bool(kernel(*flat, faces, fluxes, squares) == 0)
 
 
+def fluxes_of(
+    velocity: Array, vectors: Array, faces: NDArray[np.int64], fluxes: Array, squares: Array
+) -> bool:
+    """Write the fluxes and squares of velocities at the given faces, (len(faces), d); as the one above."""
+    return bool(_fluxes_of(velocity, vectors, faces, fluxes, squares) == 0)
+
+
+@njit(cache=True)
+def _fluxes_of(velocity, vectors, faces, fluxes, squares):  # type: ignore[no-untyped-def]
+    wrong = 0
+    for row in range(faces.size):
+        face = faces[row]
+        flux, square = 0.0, 0.0
+        for a in range(velocity.shape[1]):
+            flux += velocity[row, a] * vectors[face, a]
+            square += velocity[row, a] ** 2
+        fluxes[face] = flux
+        squares[face] = square
+        wrong += 0 if np.isfinite(flux) else 1
+    return wrong
+
+
 @lru_cache
 def _kernel(dim: int, with_gradient: bool, everywhere: bool) -> Callable:
     """Compile for what is known beforehand: only without questions in it the loop is vectorised."""

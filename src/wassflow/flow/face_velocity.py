@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from wassflow.arguments import Array
 from wassflow.errors import WassflowError
-from wassflow.flow.face_fluxes import gradient_and_kinks, steepest_fluxes
+from wassflow.flow.face_fluxes import fluxes_of, gradient_and_kinks, steepest_fluxes
 from wassflow.flow.held import HeldMass
 from wassflow.flow.rows import rows
 from wassflow.functional import FirstVariation, Functional
@@ -84,6 +84,7 @@ class PointwiseVelocity(FaceVelocity):
         self._is_special = kinked
         self._is_special[self._held.faces] = True
         self._special = np.flatnonzero(self._is_special)
+        self._special_midpoints = self._midpoints[self._special]
         self._vectors = mesh.face_areas[:, None] * mesh.face_normals
 
     def fluxes(self, variation: FirstVariation, faces: NDArray[np.int64], out: Array) -> bool:
@@ -93,12 +94,11 @@ class PointwiseVelocity(FaceVelocity):
         everywhere = faces.size == len(self._vectors)
         special = self._special if everywhere else np.flatnonzero(self._is_special[faces])
         if special.size:
-            there = faces[special]
-            velocity = variation.regularizer.velocity(self._midpoints[there], -paired[special])
+            there = self._special if everywhere else faces[special]
+            midpoints = self._special_midpoints if everywhere else self._midpoints[there]
+            velocity = variation.regularizer.velocity(midpoints, -paired.take(special, axis=0))
             self._held.correct(velocity, variation, there)
-            out[there] = np.einsum("ij,ij->i", velocity, self._vectors[there])
-            self._values[there] = np.einsum("ij,ij->i", velocity, velocity)
-            finite = finite and bool(np.all(np.isfinite(out[there])))
+            finite &= fluxes_of(velocity, self._vectors, there, out, self._values)
         return finite
 
     def dissipation(self, transport: Transport, masses: Array) -> float:

@@ -3,8 +3,10 @@
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from wassflow.arguments import Array
+from wassflow.flow.rows import rows
 from wassflow.functional import FirstVariation, regularizer
 from wassflow.mesh.layers import faces_in_layer, wall_points
 
@@ -51,17 +53,32 @@ class HeldMass:
     def correct(self, velocity: Array, variation: FirstVariation, faces: Any) -> None:
         """Correct velocities at the midpoints of the given faces, in place."""
         row = self._row[faces]
-        # what is not finite is told by who asked for the velocity
-        held = np.flatnonzero((row >= 0) & np.isfinite(velocity).all(axis=1))
+        held = np.flatnonzero(row >= 0)
+        if not np.all(np.isfinite(velocity)):  # told by who asked for the velocity
+            held = held[np.isfinite(velocity[held]).all(axis=1)]
         if held.size:
             row = row[held]
-            there = variation.velocity(self._points[row], self._domain)
-            beside = variation.velocity(self._beside[row])
-            axes = self._held_axes[row]
-            absorbed = axes.any(axis=1) & np.all((there == 0.0) | ~axes, axis=1)
-            slides = np.linalg.norm(there, axis=1) > _AT_REST * np.linalg.norm(beside, axis=1)
-            velocity[held[~absorbed]] += (there - beside)[~absorbed]
-            velocity[held[absorbed & slides]] = there[absorbed & slides]
+            there = variation.velocity(rows(self._points, row), self._domain)
+            beside = variation.velocity(rows(self._beside, row))
+            _correct(velocity, held, there, beside, rows(self._held_axes, row))
+
+
+@njit(cache=True)
+def _correct(velocity, held, there, beside, held_axes):  # type: ignore[no-untyped-def]
+    for k in range(held.size):
+        i = held[k]
+        on_kink, absorbed = False, True
+        squares = 0.0, 0.0
+        for a in range(velocity.shape[1]):
+            on_kink |= held_axes[k, a]
+            absorbed &= (there[k, a] == 0.0) | (not held_axes[k, a])
+            squares = squares[0] + there[k, a] ** 2, squares[1] + beside[k, a] ** 2
+        if not (on_kink and absorbed):
+            for a in range(velocity.shape[1]):
+                velocity[i, a] += there[k, a] - beside[k, a]
+        elif squares[0] > _AT_REST**2 * squares[1]:
+            for a in range(velocity.shape[1]):
+                velocity[i, a] = there[k, a]
 
 
 def _kinks(V: regularizer.Regularizer, dim: int) -> list[list[int]]:
