@@ -27,6 +27,8 @@ SLOWEST = 0.9
 # Mass that may be in the wrong cells on a coarse level, and rounds of lifting after a prolongation.
 COARSE_RESIDUAL = 0.01
 LIFTS = 10
+# Sites among which a start may show that it leaves cells empty, before all of them are tried.
+SAMPLED = 1_000
 
 
 def _square_root(matrix: Array) -> Array:
@@ -67,18 +69,29 @@ def starting_potentials(source: Source, seeds: Seeds, weights: Array) -> list[tu
     return [(name, psi - weights @ psi) for name, psi in starts]
 
 
+def _hopeless(source: Source, seeds: Seeds, psi: Array) -> bool:
+    """Return whether some cells are empty for sure: a cell only shrinks as more sites join the diagram."""
+    some = slice(None, None, -(-seeds.size // SAMPLED))
+    fewer = Seeds.around(source, np.ascontiguousarray(seeds.positions[some]))
+    return bool(np.any(measure_cells(source, fewer, np.ascontiguousarray(psi[some])).mass == 0.0))
+
+
 def _best_start(
     source: Source, seeds: Seeds, weights: Array, starts: list[tuple[str, Array]], enough: float
-) -> tuple[float, str, Array, Cells]:
+) -> tuple[float, str, Array, Cells] | None:
+    """Return (least ratio, name, psi, cells) of the best start; None when a sample of many sites rules all
+    out.
+    """
     best: tuple[float, str, Array, Cells] | None = None
     for name, psi in starts:
+        if seeds.size > COARSEST and _hopeless(source, seeds, psi):
+            continue
         cells = measure_cells(source, seeds, psi)
         ratio = least_ratio(cells, weights)
         if best is None or ratio > best[0]:
             best = (ratio, name, psi, cells)
         if ratio >= enough:
             break
-    assert best is not None
     return best
 
 
@@ -98,9 +111,12 @@ def solve_with_continuation(
     ``observe`` sees every potential that may give a bound for the true source. Returns the last state and the
     name of the way taken.
     """
-    ratio, name, psi, cells = _best_start(source, seeds, weights, starts, GOOD_RATIO)
-    if observe is not None:
-        observe(psi, cells, None)
+    best = _best_start(source, seeds, weights, starts, GOOD_RATIO)
+    ratio = 0.0
+    if best is not None:
+        ratio, name, psi, cells = best
+        if observe is not None:
+            observe(psi, cells, None)
     iterations = 0
     solved = False
     if ratio < GOOD_RATIO and seeds.size > COARSEST:
@@ -111,9 +127,9 @@ def solve_with_continuation(
             observe(psi, cells, None)
         psi, cells = lift_poor_cells(source, seeds, weights, psi, cells, rounds=LIFTS)
         state = solve_newton(source, seeds, weights, psi, done, deadline, cells)
-        iterations = state.iterations
+        psi, cells, iterations = state.psi, state.cells, state.iterations
         solved = _residual(state, weights) <= loose
-        starts = [*starts, (name, state.psi)]
+        starts = [*starts, (name, psi)]
     if ratio < GOOD_RATIO and not solved and not deadline.passed:
         found = _continue_from_smoothed(source, seeds, weights, starts, observe, deadline, loose)
         if found is not None:
@@ -165,12 +181,13 @@ def _continue_from_smoothed(
     length = 2.0 * source.cell_size
     while True:
         blurred = source.smoothed(length)
-        ratio, name, psi, cells = _best_start(blurred, seeds, weights, starts, GOOD_RATIO)
-        if ratio >= GOOD_RATIO or length > 4.0 * extent or deadline.passed:
+        best = _best_start(blurred, seeds, weights, starts, GOOD_RATIO)
+        if (best is not None and best[0] >= GOOD_RATIO) or length > 4.0 * extent or deadline.passed:
             break
         length *= 4.0
-    if ratio <= 0.0:
+    if best is None or best[0] <= 0.0:
         return None
+    _, name, psi, cells = best
 
     def nearly(state: NewtonState) -> bool:
         # the least cell decides how far the next stage can go
