@@ -36,6 +36,7 @@ class Family(ABC):
     Attributes:
         m0: atoms of the teacher.
         time: a time in which particles move noticeably.
+        laps: a flow is given up after ``time`` times 2^(laps - 1).
         together: how many problems are moved together: they share features, and steps cost little more.
         step_error: root mean square error that a step may make: what matters is where particles end.
         least: F*, where it is known; else ``None``, and it is to be computed.
@@ -43,6 +44,7 @@ class Family(ABC):
 
     m0: int
     time: float
+    laps: int
     together: int
     step_error: float
     least: float | None
@@ -87,6 +89,7 @@ class RandomSpikes(Family):
     period: float = 2.0 * np.pi
 
     time = 2.0
+    laps = 7
     together = 50
     step_error = 1e-3
     least = None
@@ -160,6 +163,7 @@ class TeacherNetwork(Family):
     norm: float | None = None
 
     time = 16.0
+    laps = 14
     step_error = 1e-2
     together = 1
     least = 0.0

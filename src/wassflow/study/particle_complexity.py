@@ -120,7 +120,9 @@ class ParticleComplexity:
         ample = [m for m in self.ms if m >= 3.3 * m0]
         rested, flows = self.at_rest()
         criteria = [
-            Criterion(f"{name}: flows are at rest", rested == flows, f"{rested} of {flows}"),
+            Criterion(
+                f"{name}: 95 % of the flows are at rest", rested >= 0.95 * flows, f"{rested} of {flows}"
+            ),
             Criterion(
                 f"{name}: no loss below F*",
                 bool(min(r["excess"] for r in self.records) > -self.threshold / 10.0),
@@ -198,7 +200,8 @@ def particle_complexity(
 
     Every run is a problem of its own with its own F*; the same problems are solved with all m. The flow is
     that of :class:`~wassflow.ParticleFlow`, with adaptive steps, until F falls by less than a twentieth of
-    the threshold while the time doubles; nothing is polished afterwards. Problems that share their features
+    the threshold while the time doubles; nothing is polished afterwards. Since F never rises, a flow
+    that was given up before is judged too severely, if at all. Problems that share their features
     are moved together (:func:`~wassflow.study.side_by_side.side_by_side`). The competitor starts from the
     same positions, and minimises over the magnitudes alone
     (:func:`~wassflow.study.fixed_positions.minimize_magnitudes`).
@@ -295,7 +298,7 @@ def _work(shared: tuple[Family, float], task: _Task) -> list[list[Record]]:
         best = [minimize_over_measures(one.functional, one.domain, tolerance=_GAP) for one in drawn]
         return [[{"value": found.value, "gap": found.gap}] for found in best]
     starts = [problems.start(run, task.m) for run in task.runs]
-    rests = run_to_rest(drawn, starts, problems.time, drop, problems.step_error)
+    rests = run_to_rest(drawn, starts, problems.time, drop, problems.step_error, problems.laps)
     rows = []
     for one, start, rest in zip(drawn, starts, rests, strict=True):
         flowed = {

@@ -10,9 +10,6 @@ from wassflow.flow import ParticleFlow
 from wassflow.measure import ParticleCloud
 from wassflow.study.side_by_side import side_by_side
 
-# A flow that has not come to rest after so many laps is given up.
-_LAPS = 16
-
 
 @dataclass(frozen=True, eq=False)
 class Rest:
@@ -41,7 +38,7 @@ def run_to_rest(
     lap: float,
     drop: float,
     tolerance: float = 1e-5,
-    laps: int = _LAPS,
+    laps: int = 16,
 ) -> list[Rest]:
     """Move particles in laps that double the time, until F falls by less than ``drop`` in a lap.
 
