@@ -29,7 +29,7 @@ from wassflow.functional.evaluation import available_threads
 TARGET_RATIO, TARGET_GROWTH, TARGET_MEMORY = 5.0, 1.2, 2.0
 INPUTS, MANY_INPUTS = 1000, 10_000
 CELLS, CELLS_QUICK = 1_000_000, 20_000
-TURNS, STEPS = 3, 10
+TURNS, STEPS = 3, 6
 
 
 def sigmoid(dim: int, inputs: int) -> tuple[wf.Functional, wf.Box, str]:
