@@ -198,9 +198,14 @@ def test_a_box_without_length_is_enough():
             [2.0, 1.0],
             "not finite",
         ),
+        (
+            CallableFeatures(lambda u: 1 // 0, lambda u: 1 // 0, size=2),
+            [-1.0, -2.0],
+            [2.0, 1.0],
+            "not defined in all of the box of a table: integer division",
+        ),
     ],
 )
-@pytest.mark.filterwarnings("ignore:invalid value")
 def test_what_cannot_be_tabulated_is_refused(features, lower, upper, words):
     tolerance = 1e-18 if words.startswith("tolerance") else TOLERANCE
     with pytest.raises(WassflowError, match=words):

@@ -43,11 +43,11 @@ class Shape:
 
     def value(self, t: Array) -> Array:
         """Return phi at points ``(n, q)``, ``(n, N)``."""
-        return _finite(self._features.value(self._points(t)))
+        return _evaluated(self._features.value, self._points(t))
 
     def slope(self, t: Array, axis: int) -> Array:
         """Return the derivative of phi along an axis at points ``(n, q)``, ``(n, N)``."""
-        return _finite(self._features.gradient(self._points(t))[:, self._first + axis])
+        return _evaluated(self._features.gradient, self._points(t))[:, self._first + axis]
 
     def _points(self, t: Array) -> Array:
         return np.hstack([np.ones((len(t), self._first)), t])
@@ -176,10 +176,15 @@ def _reduced(function: abc.Callable[[Array], Array], t: Array, size: int, span: 
     return np.concatenate(blocks)
 
 
-def _finite(values: Array) -> Array:
-    """Return the values if all of them are finite."""
+def _evaluated(function: abc.Callable[[Array], Array], u: Array) -> Array:
+    """Return function(u), a function of the user's perhaps, which need not be defined in all of a box."""
+    try:
+        with np.errstate(all="ignore"):
+            values = function(u)
+    except Exception as error:
+        raise WassflowError(f"features are not defined in all of the box of a table: {error}") from error
     if not np.all(np.isfinite(values)):
-        raise WassflowError("features are not finite in the box of a table")
+        raise WassflowError("features are not finite in all of the box of a table")
     return values
 
 
