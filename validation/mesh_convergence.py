@@ -3,9 +3,12 @@
 Claims, with the theory behind them (Delarue, Lagoutiere and Vauchelet, IMA J. Numer. Anal. 37 (2017) 1435: at
 least 1/2):
 
-- smooth densities (cosine moments, d = 2 and 3, all cell types): order 1 of moments, energy, L1 and W2;
-- densities with jumps (absorption on a line, accumulation at walls): layers of width h^{1/2} displaced by
-  h^{1/2} with mass h^{1/2} give W2 ~ h^{3/4};
+- smooth densities: order 1 of moments, energy, L1 and W2 for cosine moments (O8), d = 2 and 3, all cell
+  types; of moments and W2 for a moving and spreading bump (O1) and for a dilation (O2), d = 2; of moments
+  for both, d = 3;
+- densities with jumps (absorption on a line, O4, and in a point, O5, accumulation at walls, O7): layers of
+  width h^{1/2} displaced by h^{1/2} with mass h^{1/2} give W2 ~ h^{3/4};
+- the mass that gathers at kinks (on faces, and inside cells) and walls converges to that of the exact atom;
 - a Dirac mass carried across a Cartesian mesh: W2^2 = sum_k h sum_i |a_i| dt_k (1 - |a_i| dt_k / h) + I_K
   exactly, order 1/2.
 
@@ -23,8 +26,16 @@ import numpy as np
 
 import wassflow as wf
 from wassflow.cases import Case
-from wassflow.cases.exact import ExactSolution, WallAccumulation, WeightAbsorption
+from wassflow.cases.exact import (
+    ExactSolution,
+    LogisticDilation,
+    QuadraticMean,
+    RadialAbsorption,
+    WallAccumulation,
+    WeightAbsorption,
+)
 from wassflow.study import mesh_refinement, observed_orders
+from wassflow.study.atoms import singular_part
 from wassflow.study.criteria import Criterion, verdict
 from wassflow.study.tables import number, text_table, write_json
 
@@ -39,12 +50,16 @@ class Refinement:
     orders: dict[str, tuple[float, float]]
     time: float
     cfl: float = 0.9
+    lattice: int = 2
 
 
-# The moment at 0.95 or better is what the project asks for; the others converge with it.
-SMOOTH = {"moment_error": (0.95, 1.2), "energy_error": (0.9, 1.2), "l1_error": (0.9, 1.2), "w2": (0.9, 1.2)}
+# The moment and W2 at 0.95 or better are what the project asks for; the others converge with them.
+# Bumps with C^1 edges have a finite Fisher information, and order 1 in W2; L1 sees their edges longer.
+BUMP = {"moment_error": (0.85, 1.3), "w2": (0.9, 1.1)}
+SMOOTH = {"moment_error": (0.95, 1.2), "energy_error": (0.9, 1.2), "l1_error": (0.9, 1.2), "w2": (0.95, 1.2)}
 # 3/4 is approached from above (in one dimension .83 to .79 between 40 and 640 cells).
-JUMP = {"w2": (0.65, 0.9)}
+JUMP = {"w2": (0.65, 0.85)}
+JUMP_QUICK = {"w2": (0.65, 0.9)}
 
 
 def exact_case(name: str, exact: ExactSolution, t_end: float, cells: tuple[int, ...]) -> Case:
@@ -78,18 +93,98 @@ def refinements(quick: bool) -> list[Refinement]:
         )
         for time in ((case.times[1],) if quick else (case.times[1], case.t_end))
     ]
-    # Jumps at |w| = 1 and the kink at w = 0 lie on facets. Half of the positivity bound: close to the bound,
-    # upwind hardly diffuses along an axis, and jumps stay as sharp as cells.
-    absorption = exact_case("absorption-2d", WeightAbsorption(alpha=1.0), 0.5, (40, 8))
-    walls = exact_case("walls-2d", WallAccumulation(c=[1.0, 0.5]), 0.4, (16, 16))
-    strips = ((20, 4), (40, 8), (80, 16)) if quick else ((20, 4), (40, 8), (80, 16), (160, 32))
-    squares = (8, 16, 32) if quick else (8, 16, 32, 64)
-    jumps = [
-        Refinement(absorption, "quadrilateral", strips, JUMP, 0.5, cfl=0.5),
-        Refinement(absorption, "triangle", strips, JUMP, 0.5, cfl=0.5),
-        Refinement(walls, "quadrilateral", squares, JUMP, 0.4, cfl=0.5),
+    plain = [
+        Refinement(moving(2), "quadrilateral", (32, 64) if quick else (32, 64, 128), BUMP, 0.4),
+        Refinement(moving(2), "triangle", (16, 32) if quick else (16, 32, 64), BUMP, 0.4),
+        Refinement(dilated(2), "quadrilateral", (32, 64) if quick else (32, 64, 128), BUMP, 0.4),
     ]
-    return smooth + jumps
+    # Jumps at |w| = 1 and the kink at w = 0 lie on facets, or inside cells. Half of the positivity bound: the
+    # diffusion of upwind is h |a| (1 - cfl) / 2 along an axis, and close to the bound jumps stay as sharp as
+    # cells (theory's 3/4 is for a fixed share).
+    absorption = exact_case("absorption-2d", WeightAbsorption(alpha=1.0), 0.5, (40, 8))
+    point = exact_case("radial-absorption-2d", RadialAbsorption(alpha=1.0), 0.4, (16, 16))
+    walls = exact_case("walls-2d", WallAccumulation(c=[1.0, 0.5]), 0.4, (16, 16))
+    strips = ((20, 4), (40, 8), (80, 16)) if quick else ((40, 8), (80, 16), (160, 32))
+    cut = tuple((n + 1, k) for n, k in strips)
+    squares = (16, 32) if quick else (16, 32, 64)
+    # the atoms of a lattice that stand for the exact law add an error of first order, less with a finer one
+    orders, lattice = (JUMP_QUICK, 2) if quick else (JUMP, 4)
+    jumps = [
+        Refinement(case, cell, levels, orders, case.t_end, 0.5, lattice)
+        for case, cell, levels in (
+            (absorption, "quadrilateral", strips),
+            (absorption, "quadrilateral", cut),
+            (absorption, "triangle", strips[: 2 if quick else 3]),
+            (point, "quadrilateral", squares),
+            (walls, "quadrilateral", squares),
+        )
+    ]
+    return smooth + plain + jumps
+
+
+def moving(dim: int) -> Case:
+    """O1: a bump is pulled as a whole, squeezed along one axis and spread along another."""
+    K = np.diag([1.0, 0.5, 0.8][:dim])
+    B = np.array([[0.5, 0.2, 0.0], [0.2, -0.3, 0.1], [0.0, 0.1, 0.2]])[:dim, :dim]
+    y, c = [0.3, -0.2, 0.2][:dim], [0.1, 0.1, 0.0][:dim]
+    omega = wf.Box([-1.0] * dim, [1.0] * dim)
+    return exact_case(f"moving-{dim}d", QuadraticMean(K, B, y, c, domain=omega), 0.4, (32,) * dim)
+
+
+def dilated(dim: int) -> Case:
+    """O2: a bump beside 0 is dilated until its second moment is the one asked for."""
+    omega = wf.Box([-0.25] + [-0.75] * (dim - 1), [1.5] + [0.75] * (dim - 1))
+    exact = LogisticDilation(y=0.3, dim=dim, domain=omega)
+    return exact_case(f"dilated-{dim}d", exact, 0.4, (32,) * dim)
+
+
+def moments_in_space(quick: bool) -> tuple[str, list[Criterion]]:
+    """O1 and O2 in d = 3 on hexahedra and tetrahedra: order of the moment."""
+    rows, criteria = [], []
+    for case in (moving(3), dilated(3)):
+        assert isinstance(case.exact, ExactSolution)
+        for cell, sizes in (("hexahedron", (8, 16, 32)), ("tetrahedron", (4, 8, 12))):
+            errors = []
+            for n in sizes[: 2 if quick else 3]:
+                mesh = case.mesh(n, cell)
+                run = case.density_flow(mesh).run(case.start(mesh), case.t_end)
+                errors.append(float(np.linalg.norm(run.moments[-1] - case.exact.moment(case.t_end))))
+                rows.append([case.name, cell, str(n), number(errors[-1])])
+            _, order = observed_orders([1.0 / n for n in sizes[: len(errors)]], errors)
+            claim = f"{case.name}, {cell}: order of moment_error"
+            # the coarsest meshes take two or three steps
+            criteria.append(Criterion(claim, 0.8 <= order <= 1.4, f"{order:.3f} in [0.8, 1.4]"))
+    return text_table(["case", "cell", "n", "|f_h - f|"], rows), criteria
+
+
+def atoms(quick: bool) -> tuple[str, list[Criterion]]:
+    """Mass within four layers of cells along kinks and walls, against the exact atoms."""
+    rows, criteria = [], []
+    strips = ((20, 4), (40, 8), (80, 16))
+    for name, exact, t, sizes in (
+        ("O4, kink on faces", WeightAbsorption(alpha=1.0), 0.5, strips),
+        ("O4, kink inside cells", WeightAbsorption(alpha=1.0), 0.5, [(n + 1, k) for n, k in strips]),
+        ("O5, kink at a node", RadialAbsorption(alpha=1.0), 0.4, (16, 32, 64)),
+        ("O5, kink inside a cell", RadialAbsorption(alpha=1.0), 0.4, (17, 33, 65)),
+        ("O7, walls", WallAccumulation(c=[1.0, 0.5]), 0.4, (16, 32, 64)),
+    ):
+        for cell in ("triangle", "quadrilateral"):
+            errors = []
+            for n in sizes[: 2 if quick else 3]:
+                mesh = wf.mesh.box(exact.domain, n, cell)
+                start = wf.MeshDensity.from_function(mesh, exact.initial)
+                run = wf.DensityFlow(exact.functional, mesh, cfl=0.5).run(start, t)
+                errors.append(singular_part(run, exact, cells=4).error(t, 4))
+                rows.append([name, cell, str(n), number(errors[-1]), number(exact.singular_mass(t))])
+            first, last = abs(errors[0]), abs(errors[-1])
+            criteria.append(
+                Criterion(
+                    f"{name}, {cell}: mass of the atom converges",
+                    last <= max(0.5 * first, 1e-3),
+                    f"error {errors[0]:.2e} to {errors[-1]:.2e}",
+                )
+            )
+    return text_table(["case", "cell", "n", "error", "exact mass"], rows), criteria
 
 
 def dirac(drift: list[float], sizes: tuple[int, ...]) -> tuple[str, list[Criterion]]:
@@ -135,22 +230,34 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="short ladders: seconds")
+    parser.add_argument("--only", default="", help="only ladders whose case's name contains this")
     parser.add_argument("--output", type=Path, default=Path("results"), help="folder of the results")
     options = parser.parse_args(arguments)
 
     criteria = []
     for ladder in refinements(options.quick):
+        if options.only not in ladder.case.name:
+            continue
         result = mesh_refinement(
-            ladder.case, ladder.levels, times=[ladder.time], cell=ladder.cell, cfl=ladder.cfl
+            ladder.case,
+            ladder.levels,
+            times=[ladder.time],
+            cell=ladder.cell,
+            lattice=ladder.lattice,
+            cfl=ladder.cfl,
         )
         print(result.table(), end="\n\n", flush=True)
         stem = f"mesh_convergence-{ladder.case.name}-{ladder.cell}-t{ladder.time:g}"
+        stem = f"{stem}-{'x'.join(map(str, np.atleast_1d(ladder.levels[0])))}"
         result.write_csv(options.output / f"{stem}.csv")
         result.write_json(options.output / f"{stem}.json")
         for quantity, (low, high) in ladder.orders.items():
             order = result.order[ladder.time, quantity]
             claim = f"{ladder.case.name}, {ladder.cell}, t = {ladder.time:g}: order of {quantity}"
             criteria.append(Criterion(claim, low <= order <= high, f"{order:.3f} in [{low}, {high}]"))
+    for table, checked in (moments_in_space(options.quick), atoms(options.quick)):
+        print(table, end="\n\n", flush=True)
+        criteria += checked
     for drift, sizes in (
         ([1.0, 0.5], (32, 64, 128) if options.quick else (32, 64, 128, 256)),
         ([1.0, 0.5, 0.25], (16, 32) if options.quick else (16, 32, 64)),

@@ -164,6 +164,7 @@ def mesh_refinement(
     times: Sequence[float] | None = None,
     cell: str | None = None,
     reference: str | None = None,
+    lattice: int = 2,
     progress: bool = False,
     **flow: Any,
 ) -> MeshRefinement:
@@ -171,7 +172,7 @@ def mesh_refinement(
 
     Against the exact solution: moments, energy, the L1 distance of the densities, and the bracket of W2. The
     exact law is represented by its projection on the same mesh, which is second-order close to it in W2; when
-    it has atoms (absorption, walls), by the images of a lattice twice as fine, and the bracket is widened by
+    it has atoms (absorption, walls), by the images of a finer lattice, and the bracket is widened by
     the distance of that lattice to the start, which these flows (V convex, R = 0) do not increase.
 
     Against the finest mesh, when there is no exact solution: the same quantities, and orders that take the
@@ -184,6 +185,7 @@ def mesh_refinement(
         times: when to compare; default the end.
         cell: cell type; default the case's.
         reference: ``"exact"`` or ``"finest"``; default exact where the case has an exact solution.
+        lattice: how many times finer than a mesh the lattice is that stands for an exact law with atoms.
         progress: show a progress bar on a terminal.
         flow: further arguments of :class:`wassflow.DensityFlow`: scheme, integrator, velocity, cfl.
 
@@ -202,6 +204,7 @@ def mesh_refinement(
     if compared[0] == 0.0 and len(compared) == 1:
         raise ValueError("times must hold a positive time, found only 0")
     ladder = _ladder(case, levels)
+    lattice = as_integer("lattice", lattice, least=1)
     kind = case.cell if cell is None else cell
     default = "finest" if case.exact is None else "exact"
     reference = one_of("reference", default if reference is None else reference, ("exact", "finest"))
@@ -226,7 +229,8 @@ def mesh_refinement(
         for t in compared:
             density = flows[level].at(t)
             if reference == "exact":
-                target = _exact_reference(case, density, t, ladder[level], kind)
+                fine = tuple(lattice * n for n in ladder[level])
+                target = _exact_reference(case, density, t, fine, kind)
             else:
                 target = _finest_reference(finest, density, t)
             record = {
@@ -275,7 +279,7 @@ def _errors(case: Case, flow: Trajectory, density: MeshDensity, t: float, target
 
 
 def _exact_reference(
-    case: Case, density: MeshDensity, t: float, cells: tuple[int, ...], kind: str
+    case: Case, density: MeshDensity, t: float, lattice: tuple[int, ...], kind: str
 ) -> _Reference:
     exact = case.exact
     assert exact is not None
@@ -283,7 +287,7 @@ def _exact_reference(
     if exact.singular_mass(t) == 0.0:
         projected = MeshDensity.from_function(density.mesh, lambda u: exact.density(t, u), mass=case.mass)
         return _Reference(energy, moment, projected, projected, 0.0)
-    start = case.start(case.mesh(tuple(2 * n for n in cells), kind, comm=MPI.COMM_SELF))
+    start = case.start(case.mesh(lattice, kind, comm=MPI.COMM_SELF))
     points, weights = start.quadrature()
     held = weights > 0.0
     cloud = ParticleCloud(exact.flow_map(t, points[held]), weights[held])
