@@ -172,7 +172,9 @@ class PopulationLoss(Loss):
     def curvature(self, df: ArrayLike) -> float:
         """Return scale E df(x)^2."""
         coefficients, theta = self.features.neurons(df)
-        return self.scale * float(coefficients @ self.features.products(theta, theta) @ coefficients)
+        # a trial step may throw neurons far away: the flow then takes back what is not finite
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.scale * float(coefficients @ self.features.products(theta, theta) @ coefficients)
 
     def slope_norm(self, f: ArrayLike) -> float:
         """Return the dual norm of R'(f), sqrt(2 R(f))."""
