@@ -31,8 +31,9 @@ Record = dict[str, Any]
 TOLERANCE = 1e-6
 # Two limits agree if they differ by less than this share of F(mu_0) - F*.
 AGREE = 1e-3
-# Steps of the rank problem keep positions to the first number; particles are then so near the exact F.
-_STEP_TOLERANCE, ORACLE = 1e-7, 1e-5
+# Steps of particles keep their positions to this. Those of the rank problem are compared with the exact F, to
+# the last number.
+_STEP_TOLERANCE, _RANK_STEP_TOLERANCE, ORACLE = 1e-4, 1e-7, 1e-5
 # A density on a mesh against the exact F, as a share of F(mu_0).
 ORACLE_ON_MESH = 2e-2
 # The rank problem starts from the uniform density on the ball of radius 1, in a box of this half side.
@@ -304,11 +305,11 @@ def _bounds(best: OptimalMeasure) -> dict[str, float]:
 def _energies(task: _Task) -> list[float]:
     if isinstance(task.problem, str):
         case = named.get(task.problem)
-        flow = ParticleFlow(case.functional, natural_domain(case))
+        flow = ParticleFlow(case.functional, natural_domain(case), tolerance=_STEP_TOLERANCE)
         run = flow.run(start_cloud(case, "separating", task.m), task.times[-1], save=task.times)
     elif task.m:
         problem = RankProblem(task.problem)
-        particles = ParticleFlow(problem.functional, tolerance=_STEP_TOLERANCE)
+        particles = ParticleFlow(problem.functional, tolerance=_RANK_STEP_TOLERANCE)
         run = particles.run(_ball(problem.dim, task.m), task.times[-1], save=task.times)
     else:
         problem = RankProblem(task.problem)
