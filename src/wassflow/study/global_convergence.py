@@ -30,9 +30,8 @@ TOLERANCE = 1e-6
 REACHED, STUCK = 1e-3, 1e-2
 # A run is at rest if at its last rate it would lose less than this share of its excess in as long again.
 AT_REST = 1e-2
-# F may rise by so much of its start through rounding: a flow allows 1e-13 of the largest |R| + |int V| that a
-# step has tried.
-ROUNDING = 1e-10
+# F may rise by so much of its start through rounding: a flow allows 1e-13 of the largest |R| + |int V|.
+ROUNDING = 1e-12
 # A density on a mesh comes as near as the mesh lets it.
 REACHED_ON_MESH = 5e-2
 # Particles keep their positions to this (root mean square, step by step): it is where they end that matters.
