@@ -22,7 +22,6 @@ from wassflow import (
     WassflowError,
     regularizer,
 )
-from wassflow.cases import get
 from wassflow.cases.exact import (
     CosineMoments,
     LogisticDilation,
@@ -432,11 +431,3 @@ def test_ranks_give_the_serial_result(tmp_path):
     assert len(serial.files) == 12
     for name in serial.files:
         assert distributed[name] == pytest.approx(serial[name], abs=1e-12), name
-
-
-def test_a_first_step_that_goes_far_too_far_lets_no_later_step_rise():
-    case = get("relu-2d")
-    angle = np.linspace(0.0, 2.0 * np.pi, 24, endpoint=False)
-    cloud = ParticleCloud(0.3 * np.column_stack([np.cos(angle), np.sin(angle)]))
-    run = ParticleFlow(case.functional, tolerance=1e-3).run(cloud, 300.0)
-    assert np.diff(run.energy).max() <= 1e-12 * run.energy[0]

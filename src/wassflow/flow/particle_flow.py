@@ -155,9 +155,10 @@ class ParticleFlow:
                 if system.revised(state):
                     state = system.evaluate(state.points)
                     continue
-                size = abs(end.loss) + abs(end.regularization)
-                rounding = _ENERGY_ROUNDING * max(scale, size) if np.isfinite(size) else 0.0
-                if not end.energy <= state.energy + rounding:
+                scale = (
+                    max(scale, abs(end.loss) + abs(end.regularization)) if np.isfinite(end.energy) else scale
+                )
+                if not end.energy <= state.energy + _ENERGY_ROUNDING * scale:
                     rejected += 1
                     dt = control.refuse(step)
                     if dt < _SHORTEST_STEP * save_times.t_end:
@@ -179,7 +180,6 @@ class ParticleFlow:
                     dt = min(longest, 2.0 * dt)
                 t = t_next
                 state = self._wrapped(end)
-                scale = max(scale, size)  # not that of a step refused: it may have gone far beyond
                 spent.append(spent[-1] + dissipated)
                 record()
                 bar.update(t, steps=recorder.steps, energy=state.energy)
