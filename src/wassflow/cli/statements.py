@@ -272,8 +272,8 @@ STATEMENTS = (
         },
         quick={
             "cases": {
-                "deconvolution": {"ms": (2, 5, 9, 17), "runs": 20},
-                "relu": {"ms": (2, 4, 20), "runs": 2, "parameters": {"m0": 4, "dim": 20}},
+                "deconvolution": {"ms": (2, 5, 17), "runs": 10},
+                "relu": {"ms": (2, 16), "runs": 1, "parameters": {"m0": 4, "dim": 10}},
             }
         },
     ),
