@@ -22,11 +22,13 @@ class Panel:
 
     Attributes:
         losses: for each method and m the excess losses at convergence of all runs.
+        m0: atoms of the simplest minimiser.
         threshold: a run whose excess loss is below it has succeeded ("optimisation error").
         least: losses below it are drawn there.
     """
 
     losses: dict[tuple[str, int], Array]
+    m0: int
     threshold: float
     least: float
 
@@ -36,7 +38,8 @@ class Panel:
         return tuple(sorted({m for _, m in self.losses}))
 
 
-_THRESHOLDS = {"deconvolution": (1e-4, 1e-5), "relu": (2e-5, 1e-7), "sigmoid": (1e-4, 1e-6)}
+# m0, threshold, least
+_THRESHOLDS = {"deconvolution": (5, 1e-4, 1e-5), "relu": (20, 2e-5, 1e-7), "sigmoid": (20, 1e-4, 1e-6)}
 
 
 @cache

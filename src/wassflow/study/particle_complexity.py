@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -271,7 +271,8 @@ def particle_complexity(
         records=records,
         threshold=threshold,
         least=authors.least,
-        authors=authors,
+        # other problems are not to be compared with theirs
+        authors=authors if problems.m0 == authors.m0 else replace(authors, losses={}),
     )
 
 
