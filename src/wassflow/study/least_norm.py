@@ -58,7 +58,7 @@ def least_norm(value: Callable[[Array], Array], u: Array, normals: Array) -> Arr
 def normal_cone(domain: Domain, u: Array) -> Array:
     """Return the outward normals of the walls on which u lies, ``(k, d)``, one per flat wall.
 
-    >>> normal_cone(Box([0.0, 0.0], [1.0, 1.0]), np.array([0.0, 0.5]))
+    >>> normal_cone(Box([0.0, 0.0], [1.0, 1.0]), np.array([0.0, 0.5])) + 0.0
     array([[-1.,  0.]])
     """
     if isinstance(domain, Box):
