@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from wassflow.errors import WassflowError
-from wassflow.study.workers import run_tasks
+from wassflow.study.workers import run_study, run_tasks
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -45,3 +45,13 @@ def test_a_script_without_guard_learns_what_is_missing(tmp_path):
 def test_workers_must_be_a_positive_integer():
     with pytest.raises(ValueError, match="workers"):
         run_tasks(operator.neg, (3,), operator.add, [1], 0)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_study_finds_what_its_ledger_holds(tmp_path, workers):
+    ledger = tmp_path / "runs.jsonl"
+    assert run_study("signs", operator.neg, [3, 1], workers, False, ledger) == {3: -3, 1: -1}
+    # work that would answer otherwise is not asked again about what is finished
+    assert run_study("signs", operator.pos, [1, 3, 2], workers, False, ledger) == {1: -1, 3: -3, 2: 2}
+    with pytest.raises(WassflowError, match="power"):
+        run_study("signs", operator.neg, [3], workers, False, ledger, {"power": 2})

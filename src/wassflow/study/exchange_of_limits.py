@@ -17,13 +17,11 @@ from wassflow.mesh import box
 from wassflow.optimality import OptimalMeasure, minimize_over_measures
 from wassflow.study import tables
 from wassflow.study.criteria import Criterion
-from wassflow.study.ledger import open_ledger
-from wassflow.study.progress import TaskProgress
 from wassflow.study.rank_problem import RankProblem
 from wassflow.study.runs import at_time
 from wassflow.study.starts import natural_domain, start_cloud
 from wassflow.study.tables import number, text_table, wrapped
-from wassflow.study.workers import run_tasks
+from wassflow.study.workers import run_study
 
 Record = dict[str, Any]
 
@@ -243,12 +241,7 @@ def exchange_of_limits(
         raise ValueError("problems must hold at least one problem, found none")
     tasks = [task for plan in plans for task in plan]
     order = sorted(tasks, key=lambda task: (task.cells, task.m), reverse=True)  # the longest first
-    with (
-        TaskProgress("exchange of limits", len(tasks), enabled=progress) as bar,
-        open_ledger(ledger, "exchange_of_limits", {}) as book,
-    ):
-        results = run_tasks(_nothing, (), _run, order, workers, lambda task: bar.advance(), book)
-    found = dict(zip(order, results, strict=True))
+    found = run_study("exchange_of_limits", _run, order, workers, progress, ledger)
     return ExchangeOfLimits(tuple(_grid(plan, [found[task] for task in plan]) for plan in plans))
 
 
@@ -275,11 +268,7 @@ def _tasks(
     return [_Task(values, grid), *[_Task(values, grid, m) for m in ladder], density]
 
 
-def _nothing() -> None:
-    return None
-
-
-def _run(_: None, task: _Task) -> Any:
+def _run(task: _Task) -> Any:
     """Return F* and its lower bound, or F at the times, from 0 on."""
     if task.m or task.cells:
         return _energies(task)

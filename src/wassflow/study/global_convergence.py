@@ -16,11 +16,9 @@ from wassflow.measure import ParticleCloud
 from wassflow.optimality import certificate, minimize_over_measures
 from wassflow.study import tables
 from wassflow.study.criteria import Criterion
-from wassflow.study.ledger import open_ledger
-from wassflow.study.progress import TaskProgress
 from wassflow.study.starts import STARTS, natural_domain, separates, start_cloud, theorem
 from wassflow.study.tables import number, text_table, wrapped
-from wassflow.study.workers import run_tasks
+from wassflow.study.workers import run_study
 
 Record = dict[str, Any]
 
@@ -226,12 +224,7 @@ def global_convergence(
         raise ValueError("cases must name at least one case, found none")
     # the longest first
     order = sorted(tasks, key=lambda task: task.m, reverse=True)
-    with (
-        TaskProgress("global convergence", len(tasks), enabled=progress) as bar,
-        open_ledger(ledger, "global_convergence", {}) as book,
-    ):
-        results = run_tasks(_nothing, (), _run, order, workers, lambda task: bar.advance(), book)
-    found = dict(zip(order, results, strict=True))
+    found = run_study("global_convergence", _run, order, workers, progress, ledger)
     return GlobalConvergence(
         {task.case: found[task] for task in tasks if task.start == "optimum"},
         [found[task] for task in tasks if task.start != "optimum"],
@@ -259,11 +252,7 @@ def _tasks(
     return tasks
 
 
-def _nothing() -> None:
-    return None
-
-
-def _run(_: None, task: _Task) -> Record:
+def _run(task: _Task) -> Record:
     started = clock.perf_counter()
     if task.start == "optimum":
         record = _optimum(task)

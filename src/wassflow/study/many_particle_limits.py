@@ -3,17 +3,15 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from wassflow import cases as named
-from wassflow.study import tables
-from wassflow.study.criteria import Criterion
 from wassflow.study.many_particle_limit import ManyParticleLimit, many_particle_limit
+from wassflow.study.several_cases import SeveralCases
 
 
 @dataclass(frozen=True, eq=False)
-class ManyParticleLimits:
+class ManyParticleLimits(SeveralCases):
     """Result of :func:`many_particle_limits`.
 
     Attributes:
@@ -22,24 +20,9 @@ class ManyParticleLimits:
 
     limits: tuple[ManyParticleLimit, ...]
 
-    def table(self) -> str:
-        """The tables of the cases, one below the other."""
-        return "\n\n\n".join(limit.table() for limit in self.limits)
-
-    def criteria(self) -> list[Criterion]:
-        """The criteria of all cases."""
-        return [criterion for limit in self.limits for criterion in limit.criteria()]
-
-    def write_csv(self, path: str | os.PathLike[str]) -> Path:
-        """Write the records of all cases, one line per run and time."""
-        return tables.write_csv(
-            path,
-            [{"case": limit.case.name, **record} for limit in self.limits for record in limit.records],
-        )
-
-    def write_json(self, path: str | os.PathLike[str]) -> Path:
-        """Write what :meth:`ManyParticleLimit.write_json` writes, one entry per case."""
-        return tables.write_json(path, [limit.data() for limit in self.limits])
+    def parts(self) -> list[tuple[dict[str, str], ManyParticleLimit]]:
+        """The studies, each with the name of its case."""
+        return [({"case": limit.case.name}, limit) for limit in self.limits]
 
 
 def many_particle_limits(

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,9 @@ from wassflow.measure import MeshDensity, ParticleCloud
 from wassflow.optimality import certificate
 from wassflow.study import tables
 from wassflow.study.criteria import Criterion
-from wassflow.study.ledger import open_ledger
-from wassflow.study.progress import TaskProgress
 from wassflow.study.runs import DEFAULT_SCHEME
 from wassflow.study.starts import natural_domain
-from wassflow.study.workers import run_tasks
+from wassflow.study.workers import run_study
 
 Array = NDArray[np.float64]
 Record = dict[str, Any]
@@ -197,19 +196,9 @@ def networks(
         raise ValueError("cases must name at least one network, found none")
     for name in cases:
         one_of("the case", name, NETWORKS)
-    tasks = list(cases)
-    with (
-        open_ledger(ledger, "networks", {"cases": cases}) as book,
-        TaskProgress("networks", len(tasks), enabled=progress) as bar,
-    ):
-        found = run_tasks(
-            _settings, (dict(cases),), _work, tasks, workers, lambda task: bar.advance(), ledger=book
-        )
-    return Networks(tuple(_network(record) for record in found))
-
-
-def _settings(cases: dict[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    return cases
+    work = partial(_work, dict(cases))
+    found = run_study("networks", work, list(cases), workers, progress, ledger, {"cases": cases})
+    return Networks(tuple(_network(record) for record in found.values()))
 
 
 def _work(cases: dict[str, Mapping[str, Any]], name: str) -> Record:

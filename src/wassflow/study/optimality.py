@@ -19,11 +19,9 @@ from wassflow.measure import ParticleCloud
 from wassflow.optimality import Certificate, certificate, minimize_over_measures
 from wassflow.study import tables
 from wassflow.study.criteria import Criterion
-from wassflow.study.ledger import open_ledger
-from wassflow.study.progress import TaskProgress
 from wassflow.study.starts import natural_domain, start_cloud
 from wassflow.study.tables import number, text_table, wrapped
-from wassflow.study.workers import run_tasks
+from wassflow.study.workers import run_study
 
 Record = dict[str, Any]
 
@@ -207,12 +205,7 @@ def optimality(
     for name, options in cases.items():
         tasks.append(_task(name, **options))
     order = tasks[::-1]  # single spikes are short
-    with (
-        TaskProgress("optimality", len(tasks), enabled=progress) as bar,
-        open_ledger(ledger, "optimality", {}) as book,
-    ):
-        results = run_tasks(_nothing, (), _run, order, workers, lambda task: bar.advance(), book)
-    found = dict(zip(order, results, strict=True))
+    found = run_study("optimality", _run, order, workers, progress, ledger)
     spikes = [row for task in tasks if task.case == "spike" for row in found[task]]
     return Optimality(spikes, [found[task] for task in tasks if task.case != "spike"])
 
@@ -223,11 +216,7 @@ def _task(name: str, m: int, t_end: float, parameters: Mapping[str, Any] | None 
     return _Task(name, as_integer("m", m, least=1), as_number("t_end", t_end, above=0.0), given)
 
 
-def _nothing() -> None:
-    return None
-
-
-def _run(_: None, task: _Task) -> Any:
+def _run(task: _Task) -> Any:
     return [_spike(task.m, share) for share in _SHARES] if task.case == "spike" else _flow(task)
 
 

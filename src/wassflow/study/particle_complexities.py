@@ -3,17 +3,15 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from wassflow.cases.random_problems import family
-from wassflow.study import tables
-from wassflow.study.criteria import Criterion
 from wassflow.study.particle_complexity import ParticleComplexity, particle_complexity
+from wassflow.study.several_cases import SeveralCases
 
 
 @dataclass(frozen=True, eq=False)
-class ParticleComplexities:
+class ParticleComplexities(SeveralCases):
     """Result of :func:`particle_complexities`.
 
     Attributes:
@@ -22,24 +20,9 @@ class ParticleComplexities:
 
     panels: tuple[ParticleComplexity, ...]
 
-    def table(self) -> str:
-        """The tables of the families, one below the other."""
-        return "\n\n\n".join(panel.table() for panel in self.panels)
-
-    def criteria(self) -> list[Criterion]:
-        """The criteria of all families."""
-        return [criterion for panel in self.panels for criterion in panel.criteria()]
-
-    def write_csv(self, path: str | os.PathLike[str]) -> Path:
-        """Write the records of all families, one line per run and method."""
-        return tables.write_csv(
-            path,
-            [{"problem": panel.family.name, **record} for panel in self.panels for record in panel.records],
-        )
-
-    def write_json(self, path: str | os.PathLike[str]) -> Path:
-        """Write what :meth:`ParticleComplexity.write_json` writes, one entry per family."""
-        return tables.write_json(path, [panel.data() for panel in self.panels])
+    def parts(self) -> list[tuple[dict[str, str], ParticleComplexity]]:
+        """The studies, each with the name of its family."""
+        return [({"problem": panel.family.name}, panel) for panel in self.panels]
 
 
 def particle_complexities(

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,8 @@ from wassflow.measure import MeshDensity, ParticleCloud, sphere_projection, weig
 from wassflow.optimality import minimize_over_measures
 from wassflow.study import tables
 from wassflow.study.criteria import Criterion
-from wassflow.study.ledger import open_ledger
-from wassflow.study.progress import TaskProgress
 from wassflow.study.runs import DEFAULT_SCHEME
-from wassflow.study.workers import run_tasks
+from wassflow.study.workers import run_study
 from wassflow.transport import bounded_lipschitz
 
 Array = NDArray[np.float64]
@@ -230,14 +229,8 @@ def sphere_projections(
     pairs = as_integer("pairs", pairs, least=1)
     for name in cases:
         one_of("the case", name, PROJECTIONS)
-    tasks = list(cases)
-    with (
-        open_ledger(ledger, "sphere_projections", {"cases": cases}) as book,
-        TaskProgress("projections", len(tasks), enabled=progress) as bar,
-    ):
-        found = run_tasks(
-            _settings, (dict(cases),), _work, tasks, workers, lambda task: bar.advance(), ledger=book
-        )
+    work = partial(_work, dict(cases))
+    found = run_study("sphere_projections", work, list(cases), workers, progress, ledger, {"cases": cases})
     flows = tuple(
         ProjectedFlow(
             **{
@@ -246,7 +239,7 @@ def sphere_projections(
                 "profiles": {kind: np.array(profile) for kind, profile in flow["profiles"].items()},
             }
         )
-        for flow in found
+        for flow in found.values()
     )
     return SphereProjections([_same_projection(name, pairs) for name in PROJECTIONS], flows)
 
@@ -288,10 +281,6 @@ def _same_projection(name: str, pairs: int) -> Record:
         "difference": difference,
         "distance": distance,
     }
-
-
-def _settings(cases: dict[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    return cases
 
 
 def _work(cases: dict[str, Mapping[str, Any]], name: str) -> Record:

@@ -1,16 +1,19 @@
 """Independent tasks, here or spread over processes, with the same results either way."""
 
 import multiprocessing
+import operator
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from wassflow.arguments import as_integer
 from wassflow.errors import WassflowError
-from wassflow.study.ledger import Ledger
+from wassflow.study.ledger import Ledger, open_ledger
+from wassflow.study.progress import TaskProgress
 
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -64,6 +67,40 @@ def run_tasks[Task, Result](
 
     _run_all(prepare, arguments, work, missing, workers, record)
     return [ledger[key(task)] for task in tasks]
+
+
+def run_study[Task, Result](
+    study: str,
+    work: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    workers: int,
+    progress: bool,
+    ledger: str | os.PathLike[str] | None,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[Task, Result]:
+    """Return ``{task: work(task) for task in tasks}`` for tasks that have nothing to prepare.
+
+    Args:
+        study: its name in the ledger and, in words, at the progress bar.
+        work: one task; a function of a module, or a ``partial`` of one.
+        tasks: different from each other, started in this order, as in :func:`run_tasks`.
+        workers: number of processes.
+        progress: show a bar on stderr when it is a terminal.
+        ledger: a file in which finished tasks stay.
+        settings: what all tasks have in common, for the ledger.
+
+    >>> run_study("absolute_values", abs, [-2, 1], workers=1, progress=False, ledger=None)
+    {-2: 2, 1: 1}
+    """
+    with (
+        open_ledger(ledger, study, settings or {}) as book,
+        TaskProgress(study.replace("_", " "), len(tasks), enabled=progress) as bar,
+    ):
+        # what every process prepares is the work itself
+        results = run_tasks(
+            partial, (work,), operator.call, tasks, workers, lambda task: bar.advance(), ledger=book
+        )
+    return dict(zip(tasks, results, strict=True))
 
 
 def _run_all[Task, Result](
