@@ -16,7 +16,7 @@ from wassflow.plot.density import coordinate_pairs
 from wassflow.plot.files import whole_file
 from wassflow.plot.isosurface import isosurface
 from wassflow.plot.snapshots import Gallery, coordinate_names, density_bar, particle_handles, snapshot
-from wassflow.plot.style import INK, METHOD_WORDS, QUIET, Page, style, styled
+from wassflow.plot.style import INK, METHOD_WORDS, Page, style, styled
 from wassflow.plot.trajectories import planted_rays
 
 # Inches: a square with the density, in 3D another one for its surfaces, and below them the energies.
@@ -53,9 +53,8 @@ class Film:
         result, page, gallery = self._result, self._page, self._gallery
         page.figure.clear()
         t, mu, cloud = result.times[index], self._densities[index], self._clouds[index]
-        page.text(_LEFT, 0.12, result.case.name, fontsize=14)
         words = f"{result.m} particles ({METHOD_WORDS[result.method]}),  $t = {t:.3g}$"
-        page.text(page.width - _RIGHT, 0.17, words, color=QUIET, ha="right")
+        page.heading(_LEFT, page.width - _RIGHT, 0.12, result.case.name, words)
         axes = snapshot(page, (_LEFT, _TOP, _SIDE, _SIDE), gallery, index, mu, cloud)
         for ax, pair in zip(axes, coordinate_pairs(result.dim), strict=True):
             planted_rays(ax, result.case, pair)

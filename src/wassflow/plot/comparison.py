@@ -34,13 +34,12 @@ def comparison(result: Any) -> Figure:
     gallery = Gallery.of(densities, clouds, coordinate_names(result.case, result.dim))
     size = min(2.75, (_WIDTH - _LEFT - _RIGHT - (len(times) - 1) * _GAP) / len(times))
     page = Page.blank(_WIDTH, _TOP + size + 1.16 + _PANEL + 0.55)
-    page.text(_LEFT, 0.12, result.case.name, fontsize=14)
-    page.text(
+    page.heading(
+        _LEFT,
         _WIDTH - _RIGHT,
-        0.17,
+        0.12,
+        result.case.name,
         f"d = {result.dim},  mesh {result.mesh_name},  {result.m} particles ({METHOD_WORDS[result.method]})",
-        color=QUIET,
-        ha="right",
     )
     for i, (t, mu, cloud) in enumerate(zip(times, densities, clouds, strict=True)):
         place = (_LEFT + i * (size + _GAP), _TOP, size, size)

@@ -51,9 +51,8 @@ def _study(page: Page, left: float, result: Any) -> None:
     shown = [cloud for cloud in clouds if cloud is not None]
     gallery = Gallery.of(densities, shown, coordinate_names(result.case, result.dim))
     first, second = left + _LEFT, left + _LEFT + _SNAPSHOT + _BETWEEN
-    page.text(first, 0.12, result.case.name, fontsize=14)
-    page.text(
-        left + _BLOCK - _RIGHT, 0.17, f"d = {result.dim},  mesh {result.mesh_name}", color=QUIET, ha="right"
+    page.heading(
+        first, left + _BLOCK - _RIGHT, 0.12, result.case.name, f"d = {result.dim},  mesh {result.mesh_name}"
     )
     rates: list[Axes] = []
     key = key_height(result)

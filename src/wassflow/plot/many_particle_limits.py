@@ -35,8 +35,7 @@ def many_particle_limits(result: Any) -> Figure:
     columns = max(len(limit.times) for limit in limits) + 1
     width = _LEFT + columns * _PANEL + (columns - 1) * _BETWEEN + _RIGHT
     page = Page.blank(width, _TOP + len(limits) * (_HEIGHT + _GAP) + _BOTTOM)
-    page.text(0.15, 0.1, "The many-particle limit", fontsize=14)
-    page.text(width - _RIGHT, 0.15, "Chizat and Bach (2018), Theorem 2.6", color=QUIET, ha="right")
+    page.heading(0.15, width - _RIGHT, 0.1, "The many-particle limit", "Chizat and Bach (2018), Theorem 2.6")
     for row, limit in enumerate(limits):
         top = _TOP + row * (_HEIGHT + _GAP)
         key = key_height(limit)

@@ -44,14 +44,13 @@ def mesh_refinement(result: Any) -> Figure:
     page = Page.blank(width, _TOP + _HEIGHT + _BOTTOM)
     mu = result.finest.at(times[-1])
     gallery = Gallery.of([mu], (), coordinate_names(result.case, result.dim))
-    page.text(_LEFT, 0.12, result.case.name, fontsize=14)
     against = "the exact solution" if result.reference == "exact" else "the finest mesh"
-    page.text(
+    page.heading(
+        _LEFT,
         width - _RIGHT,
-        0.17,
+        0.12,
+        result.case.name,
         f"d = {result.dim},  {result.cell} cells,  errors against {against}",
-        color=QUIET,
-        ha="right",
     )
     place = (_LEFT, _TOP, _PICTURE, _HEIGHT)
     snapshot(page, place, gallery, 0, mu, title=f"$t = {times[-1]:.3g}$")

@@ -30,8 +30,13 @@ def minimal_norm(result: Any) -> Figure:
         result: :class:`wassflow.study.MinimalNorm`.
     """
     page = Page.blank(_LEFT + _ERRORS + _BALANCE + _DECAY + 2 * _GAP + _RIGHT, _TOP + _HEIGHT + _BOTTOM)
-    page.text(_LEFT - 0.5, 0.1, "Velocity of least norm", fontsize=14)
-    page.text(page.width - _RIGHT, 0.15, "Chizat and Bach (2018), Proposition 2.3", color=QUIET, ha="right")
+    page.heading(
+        _LEFT - 0.5,
+        page.width - _RIGHT,
+        0.1,
+        "Velocity of least norm",
+        "Chizat and Bach (2018), Proposition 2.3",
+    )
     left = _LEFT
     for draw, width in ((_errors, _ERRORS), (_balances, _BALANCE), (_decays, _DECAY)):
         ax = page.axes(left, _TOP, width, _HEIGHT)

@@ -28,14 +28,13 @@ def networks(result: Any) -> Figure:
     page = Page.blank(width, _TOP + rows * _HEIGHT + (rows - 1) * _GAP + _BOTTOM)
     for row, network in enumerate(result.networks):
         top = _TOP + row * (_HEIGHT + _GAP)
-        page.text(_LEFT, top - 0.72, network.case, fontsize=14)
         gap = network.record("particles")["gap"]
-        page.text(
+        page.heading(
+            _LEFT,
             width - _RIGHT,
-            top - 0.67,
+            top - 0.72,
+            network.case,
             f"m = {network.m},  certified $F - F^* \\leq$ {gap:.1g}",
-            color=QUIET,
-            ha="right",
         )
         _functions(page.axes(_LEFT, top, _WIDTH, _HEIGHT), network)
         _neurons(page.axes(_LEFT + _WIDTH + _BETWEEN, top, _MEASURE, _HEIGHT), network)

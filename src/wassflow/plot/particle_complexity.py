@@ -40,8 +40,7 @@ def particle_complexity(*results: Any) -> Figure:
     page = Page.blank(width, _TOP + _LOSSES + _GAP + _SHARES + _BOTTOM)
     for column, result in enumerate(results):
         left = _LEFT + column * (_WIDTH + _BETWEEN)
-        page.text(left, 0.16, result.family.name, fontsize=14)
-        page.text(left + _WIDTH, 0.21, f"{result.runs} runs for each $m$", color=QUIET, ha="right")
+        page.heading(left, left + _WIDTH, 0.16, result.family.name, f"{result.runs} runs for each $m$")
         losses = page.axes(left, _TOP, _WIDTH, _LOSSES)
         _losses(losses, result)
         shares = page.axes(left, _TOP + _LOSSES + _GAP, _WIDTH, _SHARES)

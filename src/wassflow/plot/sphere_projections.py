@@ -30,8 +30,7 @@ def sphere_projections(result: Any) -> Figure:
     page = Page.blank(width, _TOP + rows * _HEIGHT + (rows - 1) * _GAP + _BOTTOM)
     for row, flow in enumerate(result.flows):
         top = _TOP + row * (_HEIGHT + _GAP)
-        page.text(_LEFT, top - 0.72, flow.case, fontsize=14)
-        page.text(width - _RIGHT, top - 0.67, f"m = {flow.m}", color=QUIET, ha="right")
+        page.heading(_LEFT, width - _RIGHT, top - 0.72, flow.case, f"m = {flow.m}")
         distances = page.axes(_LEFT, top, _WIDTH, _HEIGHT)
         _distances(distances, flow)
         if flow.profiles:

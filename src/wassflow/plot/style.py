@@ -152,6 +152,11 @@ class Page:
         options = {"ha": "left", "va": "top", **options}
         self.figure.text(left / self.width, 1.0 - top / self.height, text, **options)
 
+    def heading(self, left: float, right: float, top: float, title: str, note: str) -> None:
+        """Write a title from ``left`` on, and a quiet note that ends at ``right``; all in inches."""
+        self.text(left, top, title, fontsize=14)
+        self.text(right, top + 0.05, note, color=QUIET, ha="right")
+
     def legend(self, left: float, top: float, handles: Sequence[Artist], **options: Any) -> None:
         """Explain ``handles``; the corner ``loc`` of the legend is at the given place, in inches."""
         place = (left / self.width, 1.0 - top / self.height)

@@ -35,13 +35,12 @@ def trajectories(result: Any) -> Figure:
     final = result.density.at(times[-1])
     clouds = [result.particles.at(t) for t in times]
     gallery = Gallery.of([final], clouds, coordinate_names(result.case, result.dim))
-    page.text(_LEFT, 0.12, result.case.name, fontsize=14)
-    page.text(
+    page.heading(
+        _LEFT,
         page.width - _RIGHT,
-        0.17,
+        0.12,
+        result.case.name,
         f"{result.m} particles ({METHOD_WORDS[result.method]}), $t$ from 0 to {times[-1]:g}",
-        color=QUIET,
-        ha="right",
     )
     place = (_LEFT, _TOP, _PANEL, _PANEL)
     axes = snapshot(page, place, gallery, 0, final, clouds[-1])
