@@ -40,7 +40,8 @@ def particle_complexity(*results: Any) -> Figure:
     page = Page.blank(width, _TOP + _LOSSES + _GAP + _SHARES + _BOTTOM)
     for column, result in enumerate(results):
         left = _LEFT + column * (_WIDTH + _BETWEEN)
-        page.heading(left, left + _WIDTH, 0.16, result.family.name, f"{result.runs} runs for each $m$")
+        count = "1 run" if result.runs == 1 else f"{result.runs} runs"
+        page.heading(left, left + _WIDTH, 0.16, result.family.name, f"{count} for each $m$")
         losses = page.axes(left, _TOP, _WIDTH, _LOSSES)
         _losses(losses, result)
         shares = page.axes(left, _TOP + _LOSSES + _GAP, _WIDTH, _SHARES)
@@ -50,8 +51,9 @@ def particle_complexity(*results: Any) -> Figure:
             losses.set_ylabel("excess loss at rest")
             shares.set_ylabel("success")
     key = _TOP + _LOSSES + _GAP + _SHARES + 0.5
-    columns = 2 if len(results) == 1 else 3
-    page.legend(_LEFT - 0.3, key, _key(results), ncols=columns, fontsize=9.0, columnspacing=1.4)
+    # Two columns, in smaller letters, are as wide as one panel; three are as wide as two.
+    columns, letters = (2, 8.0) if len(results) == 1 else (3, 9.0)
+    page.legend(_LEFT - 0.3, key, _key(results), ncols=columns, fontsize=letters, columnspacing=1.4)
     return page.figure
 
 
