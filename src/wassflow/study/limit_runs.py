@@ -1,6 +1,7 @@
 """The runs of the many-particle study, each a task of its own: particles against the PDE's solution."""
 
 import pickle
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +16,11 @@ from wassflow.flow import Trajectory
 from wassflow.measure import MeshDensity, ParticleCloud
 from wassflow.mesh import Mesh
 from wassflow.study.densities import density_distance
+from wassflow.study.flow_map import FollowedStarts
 from wassflow.study.stability import stability_bound
 from wassflow.transport import wasserstein2
 
 Record = dict[str, Any]
-
-# How many particles, at least and per particle of the largest run, stand for the PDE where its flow map has
-# no closed form; they are stratified, which leaves their moments far closer than those of random particles.
-_REFERENCE_LEAST, _REFERENCE_SHARE = 2048, 4
 
 
 @dataclass(frozen=True)
@@ -34,19 +32,16 @@ class FloorTask:
 
 @dataclass(frozen=True)
 class ParticleTask:
-    """Run one particle flow and measure its distance from the density at every time."""
+    """Run one particle flow and measure its distance from the density at every time.
+
+    ``references`` is how many particles stand for the PDE's flow map, 0 where none are needed: runs that were
+    compared with fewer must not be mixed with those of a longer ladder.
+    """
 
     method: str
     m: int
     seed: int
-
-
-@dataclass(frozen=True)
-class CouplingTask:
-    """Compare all random starts with where the PDE's own flow map takes the same points."""
-
-    ms: tuple[int, ...]
-    seeds: tuple[int, ...]
+    references: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,7 +54,10 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a worker needs to know, in plain data: the case, the mesh, and the PDE's solution."""
+    """What a worker needs to know, in plain data: the case, the mesh, and the PDE's solution.
+
+    ``followed`` says where the PDE takes the iid starts, where no closed form does.
+    """
 
     case: Case | Recipe
     cells: tuple[int, ...]
@@ -73,6 +71,7 @@ class Setting:
     energies: tuple[float, ...]
     step_times: Array
     step_moments: Array
+    followed: FollowedStarts | None
 
 
 @dataclass
@@ -113,11 +112,9 @@ def _slopes(case: Case) -> tuple[float, float] | None:
         return None
 
 
-def work(prepared: Prepared, task: FloorTask | ParticleTask | CouplingTask) -> Any:
+def work(prepared: Prepared, task: FloorTask | ParticleTask) -> Any:
     """Do one task."""
-    if isinstance(task, FloorTask):
-        return _floor(prepared, task)
-    return _measure(prepared, task) if isinstance(task, ParticleTask) else _couple(prepared, task)
+    return _floor(prepared, task) if isinstance(task, FloorTask) else _measure(prepared, task)
 
 
 def _floor(prepared: Prepared, task: FloorTask) -> Record:
@@ -130,32 +127,32 @@ def _floor(prepared: Prepared, task: FloorTask) -> Record:
     return {key: getattr(floor, key) for key in ("lower", "upper", "method", "value", "rounding")}
 
 
-def particle_run(
-    case: Case, start: MeshDensity, task: ParticleTask, times: tuple[float, ...]
-) -> tuple[ParticleCloud, Trajectory]:
-    """Place the particles and let them flow; a trajectory of their start alone when the only time is 0."""
-    seed = sampling_seed(task.seed, task.m)
-    cloud = ParticleCloud.sample(start, task.m, method=task.method, seed=seed)
+def particle_start(start: MeshDensity, method: str, m: int, seed: int) -> ParticleCloud:
+    """The m particles of a run at time 0."""
+    return ParticleCloud.sample(start, m, method=method, seed=sampling_seed(seed, m))
+
+
+def particle_run(case: Case, cloud: ParticleCloud, times: tuple[float, ...]) -> Trajectory:
+    """Let particles flow; a trajectory of their start alone when the only time is 0."""
     if times[-1] > 0.0:
-        return cloud, case.particle_flow().run(cloud, times[-1], save=list(times))
-    return cloud, at_rest(case, cloud)
+        return case.particle_flow().run(cloud, times[-1], save=list(times))
+    return at_rest(case, cloud)
 
 
 def _measure(prepared: Prepared, task: ParticleTask) -> list[Record]:
     """One particle flow, compared with the density at every time."""
     setting, case = prepared.setting, prepared.case
-    cloud, flow = particle_run(case, prepared.start, task, setting.times)
+    cloud = particle_start(prepared.start, task.method, task.m, task.seed)
+    flow = particle_run(case, cloud, setting.times)
     distances = [
         wasserstein2(flow.at(t), density, domain=case.domain)
         for t, density in zip(setting.times, prepared.densities, strict=True)
     ]
     bounds = _stability(prepared, flow, distances[0].upper)
+    moments, energies, arrivals = _expected(prepared, task, cloud)
     records = []
-    for t, distance, bound, pde_moment, pde_energy in zip(
-        setting.times, distances, bounds, setting.moments, setting.energies, strict=True
-    ):
+    for k, (t, distance) in enumerate(zip(setting.times, distances, strict=True)):
         particles = flow.at(t)
-        moment = case.functional.moment(particles)
         energy = float(case.functional.value(particles))
         records.append(
             {
@@ -167,16 +164,28 @@ def _measure(prepared: Prepared, task: ParticleTask) -> list[Record]:
                 "upper": float(distance.upper),
                 "value": float(distance.value),
                 "w2_method": distance.method,
-                "stability": bound,
+                "stability": bounds[k],
                 "energy": energy,
-                "energy_error": abs(energy - pde_energy),
-                "moment_error": float(np.linalg.norm(moment - pde_moment)),
-                "coupled": None
-                if case.exact is None
-                else _shift(case, particles, case.exact.flow_map(t, cloud.points)),
+                "energy_error": abs(energy - energies[k]),
+                "moment_error": float(np.linalg.norm(case.functional.moment(particles) - moments[k])),
+                "coupled": None if arrivals is None else _shift(case, particles, arrivals[k]),
             }
         )
     return records
+
+
+def _expected(
+    prepared: Prepared, task: ParticleTask, cloud: ParticleCloud
+) -> tuple[Sequence[Array], Sequence[float], Sequence[Array] | None]:
+    """The PDE's f and F at every time, and where its flow map takes the particles, if that is known."""
+    setting, exact = prepared.setting, prepared.case.exact
+    if exact is not None:
+        arrivals = [exact.flow_map(t, cloud.points) for t in setting.times]
+        return setting.moments, setting.energies, arrivals
+    followed = setting.followed
+    if task.method == "iid" and followed is not None:
+        return followed.moments, followed.energies, followed.arrivals[task.m, task.seed]
+    return setting.moments, setting.energies, None
 
 
 def sampling_seed(seed: int, m: int) -> int:
@@ -197,43 +206,6 @@ def _stability(prepared: Prepared, flow: Trajectory, initial: float) -> list[flo
     case = prepared.case
     bound = stability_bound(case.functional, pde, flow, initial, case.domain, *prepared.slopes)
     return [bound.at(t) for t in setting.times]
-
-
-def _couple(prepared: Prepared, task: CouplingTask) -> list[Record]:
-    """Follow the starts of all runs as points without mass among particles that stand for the PDE."""
-    setting, case = prepared.setting, prepared.case
-    runs = {
-        (m, seed): particle_run(case, prepared.start, ParticleTask("iid", m, seed), setting.times)
-        for m in task.ms
-        for seed in task.seeds
-    }
-    size = max(_REFERENCE_LEAST, _REFERENCE_SHARE * max(task.ms))
-    reference = ParticleCloud.sample(prepared.start, size, method="stratified", seed=0)
-    points = [reference.points, *(cloud.points for cloud, _ in runs.values())]
-    weights = np.zeros(sum(map(len, points)))
-    weights[:size] = reference.weights
-    followed = case.particle_flow().run(
-        ParticleCloud(np.concatenate(points), weights), setting.times[-1], save=list(setting.times)
-    )
-    ends = np.cumsum([len(part) for part in points])
-    records = []
-    for t in setting.times:
-        there = followed.at(t)
-        arrived = np.split(there.points, ends[:-1])[1:]
-        moment, energy = case.functional.moment(there), case.functional.value(there)
-        for ((m, seed), (_, flow)), points_there in zip(runs.items(), arrived, strict=True):
-            particles = flow.at(t)
-            records.append(
-                {
-                    "m": m,
-                    "seed": seed,
-                    "time": t,
-                    "coupled": _shift(case, particles, points_there),
-                    "moment_error": float(np.linalg.norm(case.functional.moment(particles) - moment)),
-                    "energy_error": abs(float(case.functional.value(particles)) - energy),
-                }
-            )
-    return records
 
 
 def _shift(case: Case, particles: ParticleCloud, others: Array) -> float:

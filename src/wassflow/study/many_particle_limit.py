@@ -21,11 +21,11 @@ from wassflow.errors import WassflowError
 from wassflow.flow import Trajectory
 from wassflow.study import tables
 from wassflow.study.criteria import Criterion
+from wassflow.study.flow_map import follow_starts
 from wassflow.study.laws import FittedLaw, expected_law
 from wassflow.study.ledger import open_ledger
 from wassflow.study.limit_criteria import limit_criteria
 from wassflow.study.limit_runs import (
-    CouplingTask,
     FloorTask,
     ParticleTask,
     Record,
@@ -33,6 +33,7 @@ from wassflow.study.limit_runs import (
     at_rest,
     in_input_order,
     particle_run,
+    particle_start,
     portable,
     prepare,
     work,
@@ -314,6 +315,10 @@ def many_particle_limit(
 
     start = case.start(density.at(compared[0]).mesh)
     start_energy = float(case.functional.value(start))
+    followed = None
+    if case.exact is None and "iid" in methods and compared[-1] > 0.0:
+        starts = {(m, seed): particle_start(start, "iid", m, seed).points for m in ladder for seed in seeds}
+        followed = follow_starts(case, start, starts, compared)
     setting = Setting(
         case if workers == 1 else portable(case),
         resolution,
@@ -327,18 +332,16 @@ def many_particle_limit(
         tuple(energy for energy, _ in series),
         density.times,
         density.moments,
+        followed,
     )
-    example = max((m for m in ladder if m <= _EXAMPLE_SIZE), default=ladder[0])
     floor_tasks = [FloorTask(t) for t in compared]
     particle_tasks = [
-        ParticleTask(name, m, seed)
+        ParticleTask(name, m, seed, followed.size if followed is not None and name == "iid" else 0)
         for m in reversed(ladder)  # the longest first
         for name in methods
         for seed in (seeds[:1] if name == "quantized" else seeds)
     ]
-    coupled = case.exact is None and "iid" in methods and compared[-1] > 0.0
-    coupling_tasks = [CouplingTask(ladder, seeds)] if coupled else []
-    tasks: list[CouplingTask | FloorTask | ParticleTask] = [*coupling_tasks, *floor_tasks, *particle_tasks]
+    tasks: list[FloorTask | ParticleTask] = [*floor_tasks, *particle_tasks]
     common = {
         "parameters": case.parameters,
         "cells": resolution,
@@ -355,16 +358,14 @@ def many_particle_limit(
         results = run_tasks(
             prepare, (setting,), work, tasks, workers, lambda task: bar.advance(), ledger=book
         )
-    coupling, results = results[: len(coupling_tasks)], results[len(coupling_tasks) :]
     floors = {t: Bracket(**floor) for t, floor in zip(compared, results[: len(floor_tasks)], strict=True)}
     runs = results[len(floor_tasks) :]
-    shifts = {(r["m"], r["seed"], r["time"]): r for records in coupling for r in records}
-
     records = sorted(
-        (_coupled(record, shifts) for task_records in runs for record in task_records),
+        (record for task_records in runs for record in task_records),
         key=lambda r: (methods.index(r["method"]), r["time"], r["m"], seeds.index(r["seed"])),
     )
     mesh = density.at(compared[0]).mesh
+    example = max((m for m in ladder if m <= _EXAMPLE_SIZE), default=ladder[0])
     limit = ManyParticleLimit(
         case=case,
         dim=case.domain.dim,
@@ -379,20 +380,13 @@ def many_particle_limit(
         density=density,
         coarse=coarse,
         clouds={
-            name: particle_run(case, start, ParticleTask(name, example, seeds[0]), compared)[1]
+            name: particle_run(case, particle_start(start, name, example, seeds[0]), compared)
             for name in methods
             if compared[-1] > 0.0
         },
     )
     _fit(limit)
     return limit
-
-
-def _coupled(record: Record, shifts: dict[tuple[int, int, float], Record]) -> Record:
-    """The record with its coupled error and those of f and F, where a task of its own has measured them."""
-    if record["method"] != "iid" or not shifts:
-        return record
-    return record | shifts[record["m"], record["seed"], record["time"]]
 
 
 def _fit(limit: ManyParticleLimit) -> None:
