@@ -31,7 +31,9 @@ class ParticleFlow:
 
     F never rises along a run, whatever the number of particles: a step that would raise it beyond rounding is
     repeated with half its length. Particles that reach a kink of V or a wall are exactly on it, and stay
-    there without chattering as long as the forces hold them.
+    there without chattering as long as the forces hold them. Where a step raises F because particles cross a
+    crease of the features (ReLU neurons) whose two sides drive them back, they are put on it and slide along
+    (:class:`~wassflow.flow.creases.HeldParticles`).
 
     Args:
         functional: F, a :class:`wassflow.Functional`.
@@ -155,11 +157,11 @@ class ParticleFlow:
                 if system.revised(state):
                     state = system.evaluate(state.points)
                     continue
-                scale = (
-                    max(scale, abs(end.loss) + abs(end.regularization)) if np.isfinite(end.energy) else scale
-                )
                 if not end.energy <= state.energy + _ENERGY_ROUNDING * scale:
                     rejected += 1
+                    if system.catch(state, end, step):
+                        state = system.evaluate(state.points)
+                        continue
                     dt = control.refuse(step)
                     if dt < _SHORTEST_STEP * save_times.t_end:
                         raise WassflowError(
@@ -179,7 +181,10 @@ class ParticleFlow:
                 else:
                     dt = min(longest, 2.0 * dt)
                 t = t_next
+                scale = max(scale, abs(end.loss) + abs(end.regularization))
                 state = self._wrapped(end)
+                if system.release(state):
+                    state = system.evaluate(state.points)
                 spent.append(spent[-1] + dissipated)
                 record()
                 bar.update(t, steps=recorder.steps, energy=state.energy)

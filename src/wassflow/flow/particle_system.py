@@ -8,6 +8,7 @@ import numpy as np
 
 from wassflow.arguments import Array
 from wassflow.domain import Domain
+from wassflow.flow.creases import HeldParticles
 from wassflow.functional.functional import FirstVariation, Functional
 from wassflow.measure.particle_cloud import ParticleCloud
 
@@ -19,17 +20,28 @@ class ParticleState:
     Attributes:
         points: ``(n, d)``; coordinates along periodic axes may lie outside the period.
         moment: f = int Phi dmu, ``(N,)``, over all ranks.
-        loss, regularization: R(f) and int V dmu.
+        regularization: int V dmu.
+        held: the particles that slide along creases of the features.
         revision: that of the features when they were evaluated.
     """
 
     points: Array
     moment: Array
-    loss: float
     regularization: float
-    variation: FirstVariation
+    functional: Functional
     domain: Domain | None
+    held: HeldParticles
     revision: int
+
+    @cached_property
+    def variation(self) -> FirstVariation:
+        """F'(mu)."""
+        return self.functional.linearize(self.moment)
+
+    @cached_property
+    def loss(self) -> float:
+        """R(f); stages of a step, whose F nobody asks for, do without."""
+        return self.functional.loss.value(self.moment)
 
     @property
     def energy(self) -> float:
@@ -49,14 +61,16 @@ class ParticleState:
     @cached_property
     def free(self) -> Array:
         """The least-norm velocity without walls, ``(n, d)``."""
-        return self.variation.regularizer.velocity(self.points, self.smooth)
+        velocity = self.variation.regularizer.velocity(self.points, self.smooth)
+        return self.held.slide(self.points, velocity)
 
     @cached_property
     def velocity(self) -> Array:
         """The velocity of the flow: of least norm, walls included, ``(n, d)``."""
         if self.domain is None:
             return self.free
-        return self.variation.regularizer.velocity(self.points, self.smooth, self.domain)
+        velocity = self.variation.regularizer.velocity(self.points, self.smooth, self.domain)
+        return self.held.slide(self.points, velocity)
 
 
 class ParticleSystem:
@@ -73,6 +87,7 @@ class ParticleSystem:
         self.mass = cloud.mass
         self.dim = cloud.dim
         self.allsum: Callable[[Array], Array] = cloud.allsum
+        self.held = HeldParticles(functional.features, len(cloud.points))
         self._points = cloud.points
 
     def quadrature(self) -> tuple[Array, Array]:
@@ -86,20 +101,34 @@ class ParticleSystem:
         return ParticleState(
             points=points,
             moment=moment,
-            loss=self.functional.loss.value(moment),
             regularization=regularization,
-            variation=self.functional.linearize(moment),
+            functional=self.functional,
             domain=self.domain,
+            held=self.held,
             revision=self.functional.features.revision,
         )
 
     def revised(self, state: ParticleState) -> bool:
         """Whether, on some rank, features are evaluated in another way than they were for ``state``."""
-        return bool(self.allsum(np.array([float(self.functional.features.revision != state.revision)]))[0])
+        return self._any(self.functional.features.revision != state.revision)
 
     def project(self, points: Array) -> Array:
-        """Return the nearest points of Omega."""
+        """Return the nearest points of Omega, and of their creases for particles that are held on them."""
+        points = self.held.project(points)
         return points if self.domain is None else self.domain.project(points)
+
+    def catch(self, state: ParticleState, end: ParticleState, dt: float) -> bool:
+        """Hold the particles that a step ``dt``, or its first stage, takes across attracting creases."""
+        targets = (end.points, state.points + dt * state.velocity)
+        return self._any(self.held.catch(state.points, targets, state.variation))
+
+    def release(self, state: ParticleState) -> bool:
+        """Let go the particles that their creases hold no longer, if any."""
+        return self._any(self.held.count) and self._any(self.held.release(state.points, state.variation))
+
+    def _any(self, count: int) -> bool:
+        """Whether the count is positive on some rank."""
+        return bool(self.allsum(np.array([float(count)]))[0])
 
     def integral(self, values: Array) -> float:
         """Return sum_i weights_i values_i over all ranks, for ``values (n,)``."""

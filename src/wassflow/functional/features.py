@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections import abc
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from wassflow.arguments import Array, as_integer, as_vector, shaped_points
 from wassflow.errors import WassflowError
@@ -105,6 +105,14 @@ class Features(ABC):
             (u - radius).min(axis=0), (u + radius).max(axis=0), np.ones(self.size)
         )
         return 0.5 * float(np.linalg.norm(g)) * lipschitz * np.einsum("ij,ij->i", radius, radius)
+
+    def creases(self, u: ArrayLike) -> Array:
+        """Return functions of u in whose zeros the gradient of Phi jumps, ``(n, k)``; none if k = 0."""
+        return np.zeros((self._points(u).shape[0], 0))
+
+    def crease_gradient(self, u: ArrayLike, crease: NDArray[np.intp]) -> Array:
+        """Return the gradient of function ``crease[i]`` of :meth:`creases` at u_i, ``(n, d)``."""
+        raise WassflowError(f"{type(self).__name__} have no creases")
 
     def homogeneous(self, degree: int, part: str) -> bool:
         """Tell whether Phi is known to be positively homogeneous: Phi(r u) = r^degree Phi(u) for r > 0.

@@ -2,7 +2,7 @@
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from wassflow.arguments import Array, as_points, as_vector, one_of
 from wassflow.errors import WassflowError
@@ -183,6 +183,26 @@ class NeuronFeatures(Features):
         if self.output_weight:
             total += radius[:, 0] * steepest * (moved @ np.abs(g))
         return total
+
+    def creases(self, u: ArrayLike) -> Array:
+        """Return <s(theta), x_j>, ``(n, N)``, for ReLU neurons, which have a crease where it vanishes."""
+        if self.activation != "relu":
+            return super().creases(u)
+        _, theta, _ = self.split(self._points(u))
+        return theta @ self._columns
+
+    def crease_gradient(self, u: ArrayLike, crease: NDArray[np.intp]) -> Array:
+        """Return the gradient of <s(theta), x_j>, j = ``crease[i]``, at u_i, ``(n, d)``.
+
+        >>> neurons = NeuronFeatures([[1.0, 1.0], [2.0, -9.0]], "relu")
+        >>> neurons.crease_gradient([[2.0, 3.0, 1.0]], np.array([1]))
+        array([[ 0.,  2., -9.]])
+        """
+        u = self._points(u)
+        _, _, chain = self.split(u)
+        result = np.zeros(u.shape)
+        result[:, int(self.output_weight) :] = chain * self.inputs[crease]
+        return result
 
     def homogeneous(self, degree: int, part: str) -> bool:
         """Tell whether Phi has this degree in w (1), in theta or in both (ReLU neurons)."""

@@ -96,13 +96,13 @@ class GaussianNeurons(Features):
         a = u[:, 1:]
         result = np.empty_like(u)
         if self.activation == "relu":
-            norms, others, angles = _angles(a, b)
-            sines = np.sin(angles)
-            products = norms[:, None] * others * (sines + (np.pi - angles) * np.cos(angles)) / _TWO_PI
+            norms, others, cosines = _cosines(a, b)
+            sines, turned = np.sqrt(1.0 - cosines * cosines), np.arccos(-cosines)
+            products = norms[:, None] * others * (sines + turned * cosines) / _TWO_PI
             along = np.divide(
                 sines @ (coefficients * others), norms, out=np.zeros_like(norms), where=norms > 0.0
             )
-            result[:, 1:] = (along[:, None] * a + ((np.pi - angles) * coefficients) @ b) / _TWO_PI
+            result[:, 1:] = (along[:, None] * a + (turned * coefficients) @ b) / _TWO_PI
         else:
             # with s = <a, b> / sqrt(A B): d arcsin(s) = (b / sqrt(A B) - s a / A) / sqrt(1 - s^2)
             one, other, s = _shares(a, b)
@@ -118,16 +118,17 @@ class GaussianNeurons(Features):
         """Return the inner products of sigma(<a_i, .>) and sigma(<b_j, .>), ``(n, k)``."""
         if self.activation == "sigmoid":
             return 0.25 + np.arcsin(_shares(a, b)[2]) / _TWO_PI
-        norms, others, angles = _angles(a, b)
-        return norms[:, None] * others * (np.sin(angles) + (np.pi - angles) * np.cos(angles)) / _TWO_PI
+        norms, others, cosines = _cosines(a, b)
+        sines, turned = np.sqrt(1.0 - cosines * cosines), np.arccos(-cosines)
+        return norms[:, None] * others * (sines + turned * cosines) / _TWO_PI
 
 
-def _angles(a: Array, b: Array) -> tuple[Array, Array, Array]:
-    """Return norms of a and b, and the angles between them (a right one for a zero), ``(n, k)``."""
+def _cosines(a: Array, b: Array) -> tuple[Array, Array, Array]:
+    """Return norms of a and b, and the cosines of their angles (0 for a zero), ``(n, k)``."""
     norms, others = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
     lengths = norms[:, None] * others
     cosines = np.divide(a @ b.T, lengths, out=np.zeros_like(lengths), where=lengths > 0.0)
-    return norms, others, np.arccos(np.clip(cosines, -1.0, 1.0))
+    return norms, others, np.clip(cosines, -1.0, 1.0)
 
 
 def _shares(a: Array, b: Array) -> tuple[Array, Array, Array]:

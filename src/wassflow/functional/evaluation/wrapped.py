@@ -1,6 +1,7 @@
 """Features that evaluate others in another way."""
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from wassflow.arguments import Array
 from wassflow.functional.features import Features
@@ -33,6 +34,14 @@ class WrappedFeatures(Features):
     def remainder(self, u: ArrayLike, radius: ArrayLike, g: ArrayLike) -> Array:
         """Bound how far <g, Phi> can fall below its tangent planes; see :meth:`Features.remainder`."""
         return self.features.remainder(u, radius, g)
+
+    def creases(self, u: ArrayLike) -> Array:
+        """Return functions of u in whose zeros the gradient of Phi jumps, ``(n, k)``."""
+        return self.features.creases(u)
+
+    def crease_gradient(self, u: ArrayLike, crease: NDArray[np.intp]) -> Array:
+        """Return the gradient of function ``crease[i]`` of :meth:`creases` at u_i, ``(n, d)``."""
+        return self.features.crease_gradient(u, crease)
 
     def homogeneous(self, degree: int, part: str) -> bool:
         """Tell whether Phi has this degree in w, in theta or in both; see :meth:`Features.homogeneous`."""
