@@ -31,7 +31,7 @@ def one_crease(turn=0.0):
     return Functional(features, SquaredLoss([-PULL]), V)
 
 
-@pytest.mark.parametrize("integrator", ["rk45", "rk4", "rk2", "euler"])
+@pytest.mark.parametrize("integrator", ["rk45", "rk4", "rk2", "rkc", "euler"])
 @pytest.mark.parametrize("dt", [None, 0.07])
 def test_a_particle_slides_along_a_crease_that_attracts_from_both_sides(integrator, dt):
     flow = ParticleFlow(one_crease(), integrator=integrator, dt=dt, tolerance=1e-4)

@@ -177,7 +177,7 @@ def order(flow_of_dt, cloud, steps, reference_steps, t_end=1.0):
 
 @pytest.mark.parametrize(
     ("integrator", "expected"),
-    [("euler", 1), ("rk2", 2), ("rk4", 4), ("rk45", 5), ("forward-backward-2", 2)],
+    [("euler", 1), ("rk2", 2), ("rk4", 4), ("rk45", 5), ("rkc", 2), ("forward-backward-2", 2)],
 )
 def test_orders_for_smooth_regularizers(integrator, expected):
     F = smooth_problem()

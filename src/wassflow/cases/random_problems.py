@@ -39,6 +39,7 @@ class Family(ABC):
         laps: a flow is given up after ``time`` times 2^(laps - 1).
         together: how many problems are moved together: they share features, and steps cost little more.
         step_error: root mean square error that a step may make: what matters is where particles end.
+        integrator: of the flow; ``None`` leaves it to :class:`wassflow.ParticleFlow`.
         least: F*, where it is known; else ``None``, and it is to be computed.
     """
 
@@ -47,6 +48,7 @@ class Family(ABC):
     laps: int
     together: int
     step_error: float
+    integrator: str | None
     least: float | None
 
     @property
@@ -92,6 +94,7 @@ class RandomSpikes(Family):
     laps = 7
     together = 50
     step_error = 1e-3
+    integrator = None
     least = None
 
     @property
@@ -163,8 +166,9 @@ class TeacherNetwork(Family):
     norm: float | None = None
 
     time = 16.0
-    laps = 14
+    laps = 11
     step_error = 1e-2
+    integrator = "rkc"
     together = 1
     least = 0.0
 

@@ -39,9 +39,10 @@ class ParticleFlow:
         functional: F, a :class:`wassflow.Functional`.
         domain: Omega, where the particles stay: they slide along its walls, periodic coordinates are wrapped.
             ``None``: the whole space.
-        integrator: ``"euler"``, ``"rk2"``, ``"rk4"``, ``"rk45"`` for V without kinks; ``"forward-backward"``
-            (order 1), ``"forward-backward-2"`` (order 2) for any V with a proximal map. ``None``: ``"rk45"``
-            (Dormand and Prince) if V is smooth, else ``"forward-backward-2"``.
+        integrator: for V without kinks ``"euler"``, ``"rk2"``, ``"rk4"``, ``"rk45"`` (Dormand and Prince)
+            and, for long runs to rest, ``"rkc"``, of order 2 and stable for long steps; for any V with a
+            proximal map ``"forward-backward"`` (order 1), ``"forward-backward-2"`` (order 2). ``None``:
+            ``"rk45"`` if V is smooth, else ``"forward-backward-2"``.
         dt: step length. ``None``: chosen at every step so that the root mean square distance between the new
             positions and those of an embedded method of lower order is at most ``tolerance``
             (:class:`~wassflow.flow.step_control.StepControl`), and at most 1/64 of the run.

@@ -108,7 +108,7 @@ class Features(ABC):
 
     def creases(self, u: ArrayLike) -> Array:
         """Return functions of u in whose zeros the gradient of Phi jumps, ``(n, k)``; none if k = 0."""
-        return np.zeros((self._points(u).shape[0], 0))
+        return np.zeros((len(np.asarray(u)), 0))
 
     def crease_gradient(self, u: ArrayLike, crease: NDArray[np.intp]) -> Array:
         """Return the gradient of function ``crease[i]`` of :meth:`creases` at u_i, ``(n, d)``."""
