@@ -36,6 +36,20 @@ def test_the_interval_covers_as_often_as_it_says():
     assert 0.90 * repeats <= hits < repeats
 
 
+def test_true_exponents_exceed_the_lower_bound_as_often_as_it_says():
+    """Errors of one normal observable, the most scattered there is, with three seeds at three m."""
+    rng = np.random.default_rng(3)
+    ms = (16, 64, 256)
+    fits = [
+        fit_rate(ms, np.abs(rng.standard_normal((3, 3))) / np.sqrt(ms)[:, None], resamples=200)
+        for _ in range(300)
+    ]
+    # binomial deviations at 300 repeats are 1.3 and .6 percent
+    assert 0.0 < np.mean([fit.lower_bound(0.95) > -0.5 for fit in fits]) < 0.09
+    assert np.mean([fit.lower_bound(0.999) > -0.5 for fit in fits]) < 0.02
+    assert all(fit.degrees == 6 for fit in fits)
+
+
 def test_the_interval_of_a_ladder_is_students_t():
     """Residuals +-0.01 around slope -1/2 on three points: the interval in closed form."""
     ms = [10, 100, 1000]
@@ -46,6 +60,7 @@ def test_the_interval_of_a_ladder_is_students_t():
     # 12.7062
     assert fit.exponent == pytest.approx(-0.5, abs=1e-12)
     assert fit.high - fit.exponent == pytest.approx(12.7062047 * np.sqrt(3e-4), rel=1e-6)
+    assert fit.lower_bound(0.975) == pytest.approx(fit.low, rel=1e-12)
 
 
 def test_points_at_the_floor_are_left_out_and_named():

@@ -22,8 +22,8 @@ _LONGEST_STEP = 1.0 / 64.0
 _SHORTEST_STEP = 1e-12
 # Where the domain has no wall, tables reach this far beyond the particles, relative to their extent.
 _ROOM = 0.25
-# F may rise by this share of |R| + |int V| through rounding.
-_ENERGY_ROUNDING = 1e-13
+# In a step F may rise by this share of the largest |R| + |int V| so far through rounding.
+ENERGY_ROUNDING = 1e-13
 
 
 class ParticleFlow:
@@ -158,7 +158,7 @@ class ParticleFlow:
                 if system.revised(state):
                     state = system.evaluate(state.points)
                     continue
-                if not end.energy <= state.energy + _ENERGY_ROUNDING * scale:
+                if not end.energy <= state.energy + ENERGY_ROUNDING * scale:
                     rejected += 1
                     if system.catch(state, end, step):
                         state = system.evaluate(state.points)

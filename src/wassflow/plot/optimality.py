@@ -1,5 +1,6 @@
 """F' on its way to the optimality conditions, and the certified gap above the excess."""
 
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def _slopes(ax: Axes, row: dict[str, Any]) -> None:
 
 def _gaps(ax: Axes, result: Any) -> None:
     """Draw certified gaps and what they bound."""
-    for row, colour in zip(result.cases, SERIES * 3, strict=False):
+    for row, colour in zip(result.cases, cycle((*SERIES, INK)), strict=False):
         times = np.array([at["time"] for at in row["path"]])[1:]
         gaps = np.array([at["gap"] for at in row["path"]])[1:]
         excess = np.array([at["value"] - row["optimum"]["value"] for at in row["path"]])[1:]

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 # corrections of W2^2 are of relative size m^{-1/3} in d = 3, and boundaries and vanishing densities add their
 # own.
 SUBLEADING = 0.05
-# Intervals of observables are taken so many times as long: some forty of them are judged together, each of a
-# bootstrap over few seeds.
-JOINT = 2.0
+# The exponents of the observables of a case are judged together: true claims all pass with this confidence.
+JOINT_CONFIDENCE = 0.99
 # From this many m on, the smaller half of them is taken for the approach to a law.
 _LONG_LADDER = 6
 
@@ -65,27 +64,33 @@ def _monte_carlo(limit: "ManyParticleLimit") -> list[Criterion]:
     """One criterion for every observable of iid starts and every time, on the upper half of a long ladder.
 
     Errors that a few particles make are not small, and an unstable flow does not spread them in proportion.
+    A claim fails if the exponent exceeds its bound with confidence 1 - (1 - :data:`JOINT_CONFIDENCE`)/n, n
+    being the number of claims (Bonferroni): :meth:`~wassflow.study.rates.RateFit.lower_bound`.
     """
-    criteria = []
     first = len(limit.ms) // 2 if len(limit.ms) >= _LONG_LADDER else 0
     ms = limit.ms[first:]
+    if len(limit.seeds) < 2 or len(ms) < 2:
+        return []
+    fits = {}
     for method, time, quantity in limit.observable_fits:
-        if method != "iid" or len(limit.seeds) < 2 or len(ms) < 2:
-            continue
         key = "coupled" if quantity == "coupled" else f"{quantity}_error"
         floor = limit.observable_floor(method, time, quantity)
         fit = fit_rate(ms, limit.values(method, time, key)[first:], floor=floor)
-        if not np.isfinite(fit.low):
-            continue
-        law = limit.laws.get((method, time))
+        if method == "iid" and np.isfinite(fit.low):
+            fits[time, quantity] = fit
+    confidence = 1.0 - (1.0 - JOINT_CONFIDENCE) / max(len(fits), 1)
+    criteria = []
+    for (time, quantity), fit in fits.items():
+        law = limit.laws.get(("iid", time))
         separated = quantity == "coupled" and law is not None and law.law.name == iid_disconnected().name
         slowest = -0.25 if separated else -0.5
+        bound = fit.lower_bound(confidence)
         criteria.append(
             Criterion(
                 f"{limit.case.name}, iid, t = {time:g}: {quantity} error falls like m^{slowest:g} or faster",
-                fit.exponent - JOINT * (fit.exponent - fit.low) <= slowest + SUBLEADING,
-                f"{fit} on m = {fit.used[0]} to {fit.used[-1]}; {JOINT:g} times as long reaches "
-                f"{slowest + SUBLEADING:g}",
+                bound <= slowest + SUBLEADING,
+                f"{fit} on m = {fit.used[0]} to {fit.used[-1]}; above {bound:.3f} with confidence "
+                f"{confidence:.4f} (one of {len(fits)} claims), allowed {slowest + SUBLEADING:g}",
             )
         )
     return criteria

@@ -40,6 +40,8 @@ class RateFit:
         used: the m that took part.
         left_out: the m that did not, being below ``FLOOR_FACTOR`` times the floor.
         seeds: number of seeds behind each point.
+        standard_error: of the exponent; nan where there is no interval.
+        degrees: degrees of freedom from which it is known.
     """
 
     exponent: float
@@ -51,6 +53,8 @@ class RateFit:
     used: tuple[int, ...]
     left_out: tuple[int, ...]
     seeds: int
+    standard_error: float = float("nan")
+    degrees: int = 0
 
     def __call__(self, m: ArrayLike) -> Array:
         """Values of the fitted line at ``m``."""
@@ -59,6 +63,14 @@ class RateFit:
     def covers(self, exponent: float) -> bool:
         """Whether the interval holds ``exponent``."""
         return bool(self.low <= exponent <= self.high)
+
+    def lower_bound(self, confidence: float) -> float:
+        """Return what the exponent exceeds with this confidence, by Student's t.
+
+        For confidences near 1, whose quantiles a bootstrap over a few seeds cannot resolve: its standard
+        error is taken for that of as many independent deviations as there are seeds beyond the first ones.
+        """
+        return float(self.exponent - stats.t.ppf(confidence, self.degrees) * self.standard_error)
 
     def __str__(self) -> str:
         if not np.isfinite(self.exponent):
@@ -136,22 +148,23 @@ def fit_rate(
     slope, intercept = _line(log_m, np.log(means[use]))
     exponent = float(slope)
     if seeds > 1:
-        low, high = _bootstrap_interval(log_m, table[use], exponent, level, resamples, seed)
-        interval = "bootstrap"
+        slopes = _resampled_slopes(log_m, table[use], exponent, resamples, seed)
+        low, high = (float(q) for q in np.quantile(slopes, [0.5 - 0.5 * level, 0.5 + 0.5 * level]))
+        error, degrees, interval = float(slopes.std(ddof=1)), len(used) * (seeds - 1), "bootstrap"
     elif len(used) > 2:
         residuals = np.log(means[use]) - intercept - slope * log_m
-        error = np.sqrt(np.sum(residuals**2) / (len(used) - 2) / np.sum((log_m - log_m.mean()) ** 2))
-        half = float(stats.t.ppf(0.5 + 0.5 * level, len(used) - 2) * error)
+        degrees = len(used) - 2
+        error = float(np.sqrt(np.sum(residuals**2) / degrees / np.sum((log_m - log_m.mean()) ** 2)))
+        half = float(stats.t.ppf(0.5 + 0.5 * level, degrees) * error)
         low, high, interval = exponent - half, exponent + half, "t"
     else:
-        low, high, interval = nan, nan, "none"
-    return RateFit(exponent, low, high, float(np.exp(intercept)), level, interval, used, left_out, seeds)
+        low, high, error, degrees, interval = nan, nan, nan, 0, "none"
+    constant = float(np.exp(intercept))
+    return RateFit(exponent, low, high, constant, level, interval, used, left_out, seeds, error, degrees)
 
 
-def _bootstrap_interval(
-    log_m: Array, table: Array, exponent: float, level: float, resamples: int, seed: int
-) -> tuple[float, float]:
-    """Percentile interval of the slope over resampled seeds, stretched for the small number of seeds."""
+def _resampled_slopes(log_m: Array, table: Array, exponent: float, resamples: int, seed: int) -> Array:
+    """Slopes over resampled seeds, their deviations stretched for the small number of seeds."""
     rows, seeds = table.shape
     picks = np.random.default_rng(seed).integers(seeds, size=(resamples, rows, seeds))
     resampled = table[np.arange(rows)[None, :, None], picks]
@@ -159,9 +172,7 @@ def _bootstrap_interval(
     # finite.
     means = np.maximum(root_mean_square(resampled), np.finfo(np.float64).tiny)
     slopes, _ = _line(log_m, np.log(means))
-    tails = np.quantile(slopes, [0.5 - 0.5 * level, 0.5 + 0.5 * level])
-    low, high = exponent + np.sqrt(seeds / (seeds - 1)) * (tails - exponent)
-    return float(low), float(high)
+    return exponent + np.sqrt(seeds / (seeds - 1)) * (slopes - exponent)
 
 
 def observed_orders(
