@@ -53,7 +53,7 @@ class Statement:
 # Times and meshes for a quick look at the many-particle limit.
 _LIMIT_CASES: dict[str, dict[str, Any]] = {
     "cosine-2d": {"times": (0.0, 1.5), "cells": (28, 28)},
-    "deconvolution-2d": {"times": (0.0, 0.05), "cells": (24, 32)},
+    "deconvolution-2d": {"times": (0.0, 0.1), "cells": (24, 32)},
     "relu-2d": {"times": (0.0, 1.0), "cells": (24, 24)},
     "cosine-3d": {"times": (0.0, 0.75), "cells": (10, 10, 10)},
     "deconvolution-3d": {"times": (0.0, 0.15), "cells": (18, 12, 12)},

@@ -32,7 +32,8 @@ AGREE = 1e-3
 # Steps of particles keep their positions to this. Those of the rank problem are compared with the exact F, to
 # the last number.
 _STEP_TOLERANCE, _RANK_STEP_TOLERANCE, ORACLE = 1e-4, 1e-7, 1e-5
-# A density on a mesh against the exact F, as a share of F(mu_0).
+# A density on a mesh against the exact F, as a share of F(mu_0): the error of the mesh, .069, .022, .0063 and
+# .0023 with 14, 28, 56 and 112 cells per axis in d = 2, .045 and .013 with 10 and 20 in d = 3.
 ORACLE_ON_MESH = 2e-2
 # The rank problem starts from the uniform density on the ball of radius 1, in a box of this half side.
 _HALF_SIDE = 2.5
