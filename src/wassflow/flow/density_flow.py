@@ -14,9 +14,10 @@ from wassflow.flow.explicit_steps import ExplicitSteps
 from wassflow.flow.face_velocity import FACE_VELOCITIES
 from wassflow.flow.implicit_steps import ImplicitSteps
 from wassflow.flow.progress import RunProgress
+from wassflow.flow.threads import threads_on
 from wassflow.flow.trajectory import SaveTimes, Trajectory, TrajectoryRecorder
 from wassflow.functional import Functional
-from wassflow.functional.evaluation import available_threads, evaluated
+from wassflow.functional.evaluation import evaluated
 from wassflow.measure import MeshDensity
 
 # Steps shorter than this share of t_end do not arrive.
@@ -259,5 +260,4 @@ def _evaluated_on(mesh: Any, functional: Functional, evaluation: str) -> Functio
         least, largest = mesh.allmin(mesh.nodes[:, axis].min()), mesh.allmax(mesh.nodes[:, axis].max())
         lower[axis] = lower[axis] if np.isfinite(lower[axis]) else least
         upper[axis] = upper[axis] if np.isfinite(upper[axis]) else largest
-    threads = available_threads() if mesh.comm.size == 1 else 1
-    return evaluated(functional, evaluation, lower, upper, mesh.num_cells_global, threads)
+    return evaluated(functional, evaluation, lower, upper, mesh.num_cells_global, threads_on(mesh))

@@ -13,10 +13,11 @@ from wassflow.flow.cell_quadrature import CellQuadrature, CentroidQuadrature, Fa
 from wassflow.flow.face_velocity import FaceVelocity
 from wassflow.flow.muscl import MusclTransport
 from wassflow.flow.reconstruction import Limiter, LinearReconstruction
-from wassflow.flow.rows import rows
 from wassflow.flow.stage import stage_masses
+from wassflow.flow.threads import threads_on
 from wassflow.flow.upwind import UpwindTransport, faces_with_mass
 from wassflow.functional import FirstVariation, Functional
+from wassflow.functional.evaluation import FixedPoints
 
 # The positivity bound dt * outflow <= 1, less the rounding errors of the outflow of a cell and the 1e-12 by
 # which a step may be stretched to hit a save time: a full step empties a cell without going below zero, and
@@ -106,13 +107,14 @@ class DensityScheme(ABC):
         self.mesh = mesh
         self.velocity = velocity
         self.active_faces = self.seen_faces = 0
-        self._centroids = mesh.centroids[: mesh.num_owned]
-        self._potential = self._regularizer(self._centroids, "cell centroids")
+        threads = threads_on(mesh)
+        centroids = mesh.centroids[: mesh.num_owned]
+        self._at_centroids = self._at_nodes = FixedPoints(functional.features, centroids, threads)
+        self._potential = self._node_potential = self._regularizer(centroids, "cell centroids")
         self._quadrature = quadrature
-        at_centroids = isinstance(quadrature, CentroidQuadrature)
-        self._node_potential = (
-            self._potential if at_centroids else self._regularizer(quadrature.points, "quadrature nodes")
-        )
+        if not isinstance(quadrature, CentroidQuadrature):
+            self._at_nodes = FixedPoints(functional.features, quadrature.points, threads)
+            self._node_potential = self._regularizer(quadrature.points, "quadrature nodes")
         self.fluxes = np.zeros(len(mesh.face_cells))
         self._all_faces = np.arange(len(mesh.face_cells))
         self._active = np.empty_like(self._all_faces)
@@ -128,15 +130,8 @@ class DensityScheme(ABC):
     def look(self, masses: Array) -> CellMasses:
         """Return what F knows of masses with ghosts; collective."""
         slopes = self._slopes(masses)
-        features = self.functional.features
         nodes = self._quadrature.masses(masses, slopes)
-        held = np.flatnonzero(nodes)
-        total = np.zeros(features.size + 1)
-        if held.size:
-            points = self._quadrature.points
-            total[:-1] = features.moment(rows(points, held), rows(nodes, held))
-        total[-1] = self._node_potential @ nodes
-        total = self.mesh.allsum(total)
+        total = self.mesh.allsum(np.append(self._at_nodes.moment(nodes), self._node_potential @ nodes))
         return CellMasses(masses, total[:-1], float(total[-1]), slopes)
 
     def state(self, cells: CellMasses, rate: Array) -> State:
@@ -160,7 +155,7 @@ class DensityScheme(ABC):
         # One reduction: sums first, then one slot per rank for the largest outflow.
         size = features.size
         packed = np.zeros(size + 3 + mesh.comm.size)
-        packed[:size] = self._local_moment(rate)
+        packed[:size] = self._at_centroids.moment(rate)
         packed[size] = self._potential @ rate
         packed[size + 1] = dissipation
         packed[size + 2] = masses[: mesh.num_owned].sum()
@@ -188,14 +183,7 @@ class DensityScheme(ABC):
     def moment(self, masses: Array) -> Array:
         """Return int Phi dm of masses, or changes of masses, of the owned cells at their centroids, (N,);
         collective."""
-        return self.mesh.allsum(self._local_moment(masses))
-
-    def _local_moment(self, masses: Array) -> Array:
-        features, held = self.functional.features, masses != 0.0
-        count = np.count_nonzero(held)
-        if 2 * count > masses.size:  # it costs more to copy the others than to pass over zeros
-            return features.moment(self._centroids, masses)
-        return features.moment(self._centroids[held], masses[held]) if count else np.zeros(features.size)
+        return self.mesh.allsum(self._at_centroids.moment(masses))
 
     def _faces_with_mass(self, masses: Array) -> NDArray[np.int64]:
         if masses.size and masses.min() > 0.0:
@@ -255,7 +243,7 @@ class UpwindScheme(DensityScheme):
 
     def __init__(self, functional: Functional, mesh: Any, velocity: FaceVelocity) -> None:
         super().__init__(functional, mesh, velocity, CentroidQuadrature(mesh))
-        self.transport = UpwindTransport(mesh)
+        self.transport = UpwindTransport(mesh, threads_on(mesh))
 
     def longest_stage(self, state: State) -> float:
         """Decay holds up to twice the steepest step, positivity up to a full outflow, whatever cfl is."""

@@ -1,4 +1,8 @@
-"""From the pairing <R', D Phi> at faces to volume fluxes and squared speeds, in one pass."""
+"""From the pairing <R', D Phi> at faces to volume fluxes and squared speeds, in one pass.
+
+The pass is bound by memory. On a regular mesh hardly anything is read for a face but what is its own: which
+fibre and which kind of face it belongs to, and its weight w.
+"""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -8,44 +12,63 @@ from numba import njit
 from numpy.typing import NDArray
 
 from wassflow.arguments import Array
+from wassflow.flow.least_velocity import velocities_alone
 from wassflow.functional import regularizer
+from wassflow.functional.evaluation import Pairings, over_rows
+from wassflow.repetition import distinct_rows
 from wassflow.vectorized import read, write
+
+# Kinds of faces whose numbers stay in a fast cache.
+_MOST_KINDS = 4096
 
 
 def gradient_and_kinks(V: regularizer.Regularizer, points: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Return the gradient of V at points ``(n, d)``, and whether dV is more than that there ``(n,)``.
-
-    A gradient that vanishes everywhere is returned as ``(0, d)``.
-    """
-    terms = V.terms if isinstance(V, regularizer.Sum) else (V,)
-    if any(isinstance(term, regularizer.Callable) and not term.smooth for term in terms):
-        # The user gives velocities alone.
-        return np.zeros((0, points.shape[1])), np.ones(len(points), dtype=bool)
+    """Return the gradient of V at points ``(n, d)``, and whether dV is more than that there ``(n,)``."""
+    if velocities_alone(V):
+        return np.zeros(points.shape), np.ones(len(points), dtype=bool)
     subdifferential = V.subdifferential(points)
     kinked = np.zeros(len(points), dtype=bool)
     for radius in (subdifferential.weight_radius, subdifferential.theta_radius, subdifferential.radius):
         if radius is not None:
             kinked |= radius > 0.0
-    gradient = subdifferential.gradient
-    return (gradient if np.any(gradient) else gradient[:0]), kinked
+    return subdifferential.gradient, kinked
 
 
-def steepest_fluxes(
-    paired: Array, gradient: Array, vectors: Array, faces: NDArray[np.int64], fluxes: Array, squares: Array
-) -> bool:
-    """Write the fluxes and squares |v|^2 of v = -paired - gradient; tell whether all fluxes are finite.
+class SteepestFluxes:
+    """Fluxes and squares |v|^2 of v = -<R', D Phi> - DV at faces whose gradients of V and areas are known.
 
     Args:
-        paired: <R', d_j Phi> at the given faces, (len(faces), d).
-        gradient: of V at all faces, (n, d), or (0, d) for zero.
-        vectors: normals times areas of all faces, (n, d).
-        faces: ascending; as many as there are, are all.
-        fluxes, squares: of all faces, (n,); the entries of ``faces`` are written.
+        gradient: of V at all faces, (n, d).
+        vectors: normals times areas, (n, d).
+        threads: for large numbers of faces.
     """
-    everywhere = faces.size == len(vectors)
-    kernel = _kernel(vectors.shape[1], len(gradient) > 0, everywhere)
-    flat = (np.ascontiguousarray(paired).reshape(-1), gradient.reshape(-1), vectors.reshape(-1))
-    return bool(kernel(*flat, faces, fluxes, squares) == 0)
+
+    def __init__(self, gradient: Array, vectors: Array, threads: int = 1) -> None:
+        self._dim, self._threads = vectors.shape[1], threads
+        kinds = np.hstack([gradient, vectors])
+        found = distinct_rows(kinds, _MOST_KINDS)
+        everything = np.arange(len(vectors), dtype=np.int32)
+        first, self._kind = (everything, everything) if found is None else found
+        self._kinds = kinds[first].reshape(-1)
+
+    def write(self, paired: Pairings, faces: NDArray[np.int64], fluxes: Array, squares: Array) -> bool:
+        """Write the entries of ``fluxes`` and ``squares`` (n,) of the given faces; are all fluxes finite?
+
+        Args:
+            paired: <R', D Phi> at the given faces.
+            faces: ascending; as many as there are, are all.
+            fluxes, squares: of all faces.
+        """
+        alone = paired.fibre is None
+        fibre, weights = (self._kind[:0], fluxes[:0]) if alone else (paired.fibre, paired.weights)
+        kernel = _kernel(self._dim, not alone, faces.size == self._kind.size)
+        values = np.ascontiguousarray(paired.values).reshape(-1)
+
+        def work(part: slice) -> int:
+            where = (faces, part.start, part.stop)
+            return kernel(values, fibre, weights, self._kinds, self._kind, *where, fluxes, squares)
+
+        return sum(over_rows(work, faces.size, self._threads)) == 0
 
 
 def fluxes_of(
@@ -71,21 +94,24 @@ def _fluxes_of(velocity, vectors, faces, fluxes, squares):  # type: ignore[no-un
 
 
 @lru_cache
-def _kernel(dim: int, with_gradient: bool, everywhere: bool) -> Callable:
+def _kernel(dim: int, along_fibres: bool, everywhere: bool) -> Callable:
     """Compile for what is known beforehand: only without questions in it the loop is vectorised."""
 
-    @njit(cache=True)
-    def kernel(paired, gradient, vectors, faces, fluxes, squares):  # type: ignore[no-untyped-def]
+    @njit(cache=True, nogil=True)
+    def kernel(paired, fibre, weights, kinds, kind, faces, start, stop, fluxes, squares):  # type: ignore[no-untyped-def]
         wrong = 0
-        for row in range(faces.size):
+        for row in range(start, stop):
             face = row if everywhere else read(faces, row)
+            beside = np.int32(2 * dim * read(kind, face))
+            at = np.int32(dim * read(fibre, face)) if along_fibres else row * dim
             flux = 0.0
             square = 0.0
             for a in range(dim):
-                v = -read(paired, row * dim + a)
-                if with_gradient:
-                    v -= read(gradient, face * dim + a)
-                flux += v * read(vectors, face * dim + a)
+                slope = read(paired, at + a)
+                if along_fibres and a > 0:
+                    slope *= read(weights, face)
+                v = -slope - read(kinds, beside + a)
+                flux += v * read(kinds, beside + dim + a)
                 square += v * v
             write(fluxes, face, flux)
             write(squares, face, square)

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from wassflow.arguments import Array
 from wassflow.errors import WassflowError
-from wassflow.flow.face_fluxes import fluxes_of, gradient_and_kinks, steepest_fluxes
+from wassflow.flow.face_fluxes import SteepestFluxes, fluxes_of, gradient_and_kinks
 from wassflow.flow.held import HeldMass
+from wassflow.flow.least_velocity import LeastVelocity
 from wassflow.flow.rows import rows
+from wassflow.flow.threads import threads_on
 from wassflow.functional import FirstVariation, Functional
+from wassflow.functional.evaluation import FixedPoints
 
 # How far face normals may be from the line between the two centroids.
 _ORTHOGONALITY = 1e-8
@@ -78,27 +81,27 @@ class PointwiseVelocity(FaceVelocity):
 
     def __init__(self, functional: Functional, mesh: Any) -> None:
         super().__init__(functional, mesh)
-        self._midpoints = mesh.domain.wrap(mesh.face_midpoints)
-        self._held = HeldMass(functional.regularizer, mesh)
-        self._gradient, kinked = gradient_and_kinks(functional.regularizer, self._midpoints)
-        self._is_special = kinked
-        self._is_special[self._held.faces] = True
-        self._special = np.flatnonzero(self._is_special)
-        self._special_midpoints = self._midpoints[self._special]
+        features, V, threads = functional.features, functional.regularizer, threads_on(mesh)
+        midpoints = mesh.domain.wrap(mesh.face_midpoints)
+        self._midpoints = FixedPoints(features, midpoints, threads)
+        self._held = HeldMass(functional, mesh)
+        gradient, special = gradient_and_kinks(V, midpoints)
+        special[self._held.faces] = True
+        self._special = np.flatnonzero(special)
+        self._at_special = LeastVelocity(functional, midpoints[special])
+        self._special_row = np.where(special, np.cumsum(special) - 1, -1)
         self._vectors = mesh.face_areas[:, None] * mesh.face_normals
+        self._steepest = SteepestFluxes(gradient, self._vectors, threads)
 
     def fluxes(self, variation: FirstVariation, faces: NDArray[np.int64], out: Array) -> bool:
         """Write |f| v(x_f).n of the given faces to ``out``; tell whether all are finite."""
-        paired = variation.features.pair_gradient(rows(self._midpoints, faces), variation.slope)
-        finite = steepest_fluxes(paired, self._gradient, self._vectors, faces, out, self._values)
-        everywhere = faces.size == len(self._vectors)
-        special = self._special if everywhere else np.flatnonzero(self._is_special[faces])
+        paired = self._midpoints.pair_gradient(variation.slope, faces)
+        finite = self._steepest.write(paired, faces, out, self._values)
+        special = self._special if faces.size == out.size else faces[self._special_row[faces] >= 0]
         if special.size:
-            there = self._special if everywhere else faces[special]
-            midpoints = self._special_midpoints if everywhere else self._midpoints[there]
-            velocity = variation.regularizer.velocity(midpoints, -paired.take(special, axis=0))
-            self._held.correct(velocity, variation, there)
-            finite &= fluxes_of(velocity, self._vectors, there, out, self._values)
+            velocity = self._at_special(variation, self._special_row[special])
+            self._held.correct(velocity, variation, special)
+            finite &= fluxes_of(velocity, self._vectors, special, out, self._values)
         return finite
 
     def dissipation(self, transport: Transport, masses: Array) -> float:

@@ -6,8 +6,9 @@ import numpy as np
 from numba import njit
 
 from wassflow.arguments import Array
+from wassflow.flow.least_velocity import LeastVelocity
 from wassflow.flow.rows import rows
-from wassflow.functional import FirstVariation, regularizer
+from wassflow.functional import FirstVariation, Functional, regularizer
 from wassflow.mesh.layers import faces_in_layer, wall_points
 
 # how near the one-sided velocity at a kink is taken, relative to the distance of the face
@@ -31,22 +32,23 @@ class HeldMass:
     nothing is corrected: the mass gathers in the cells that touch the kink, and comes to rest there.
     """
 
-    def __init__(self, V: regularizer.Regularizer, mesh: Any) -> None:
+    def __init__(self, functional: Functional, mesh: Any) -> None:
         points = mesh.face_midpoints.copy()
         walls, on_walls = wall_points(mesh)
         points[walls] = on_walls
         vertices = mesh.cell_vertices
         held = np.zeros(points.shape, dtype=bool)
-        for axes in _kinks(V, mesh.dim):
+        for axes in _kinks(functional.regularizer, mesh.dim):
             within = np.all([faces_in_layer(mesh, vertices[:, :, axis]) for axis in axes], axis=0)
             held[np.ix_(within, axes)] = True
         points[held] = 0.0
         self.faces = np.flatnonzero(np.any(points != mesh.face_midpoints, axis=1))
-        self._domain = mesh.domain
         # coordinates that a kink holds at zero beside each face
         self._held_axes = held[self.faces]
         beside = points + _ONE_SIDED * (mesh.face_midpoints - points)
-        self._points, self._beside = (mesh.domain.wrap(at[self.faces]) for at in (points, beside))
+        points, beside = (mesh.domain.wrap(at[self.faces]) for at in (points, beside))
+        self._there = LeastVelocity(functional, points, mesh.domain)
+        self._beside = LeastVelocity(functional, beside)
         self._row = np.full(len(mesh.face_cells), -1, dtype=np.int64)
         self._row[self.faces] = np.arange(self.faces.size)
 
@@ -58,8 +60,7 @@ class HeldMass:
             held = held[np.isfinite(velocity[held]).all(axis=1)]
         if held.size:
             row = row[held]
-            there = variation.velocity(rows(self._points, row), self._domain)
-            beside = variation.velocity(rows(self._beside, row))
+            there, beside = self._there(variation, row), self._beside(variation, row)
             _correct(velocity, held, there, beside, rows(self._held_axes, row))
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wassflow.arguments import Array
 from wassflow.errors import WassflowError
@@ -61,32 +62,35 @@ class Subdifferential:
         together a set K, are
         left: minimise |P(x - k)| over k in K. Its gradient is -P(x - k) and 1-Lipschitz, hence accelerated
             projected
-        gradient steps of length one (Beck and Teboulle 2009, with restart). The first step from k = 0 is
-        exact when walls and kink are orthogonal (every box), so that only points on a kink *and* on an
-        oblique wall iterate.
+        gradient steps of length one (Beck and Teboulle 2009, with restart). Where P leaves x - proj_K(x) as
+        it is, that is the least element; elsewhere the first step from k = 0 is exact when walls and kink are
+        orthogonal (every box), so that only points on a kink *and* on an oblique wall iterate.
         """
-        x = vt - self.gradient
-        if domain is None:
-            v = x
-            _shrink_weight(v, self.weight_radius)
-            _shrink(v[:, 1:], self.theta_radius)
-        else:
-            v = domain.project_velocity(u, x)
-            if self.weight_radius is not None or self.theta_radius is not None:
-                v = self._least_at_walls(u, x, np.array(v), domain)
+        v = vt - self.gradient
+        _shrink_weight(v, self.weight_radius)
+        _shrink(v[:, 1:], self.theta_radius)
+        if domain is not None:
+            inside, v = v, domain.project_velocity(u, v)
+            kinked = np.zeros(len(v), dtype=bool)
+            for radius in (self.weight_radius, self.theta_radius):
+                if radius is not None:
+                    kinked |= radius > 0.0
+            rows = np.flatnonzero(kinked)
+            rows = rows[np.any(v[rows] != inside[rows], axis=1)]
+            if rows.size:
+                v = np.array(v)
+                self._least_at_walls(u, vt - self.gradient, v, rows, domain)
         _shrink(v, self.radius)
         return v
 
-    def _least_at_walls(self, u: Array, x: Array, v: Array, domain: Walls) -> Array:
-        """Return the least element of x - K - N(u); ``v`` is the projection of x on the tangent cone."""
-        zero = np.zeros(u.shape[0])
-        weight_radius = zero if self.weight_radius is None else self.weight_radius
-        theta_radius = zero if self.theta_radius is None else self.theta_radius
-        rows = np.flatnonzero((weight_radius > 0.0) | (theta_radius > 0.0))
-        a, b = weight_radius[rows], theta_radius[rows]
+    def _least_at_walls(self, u: Array, x: Array, v: Array, rows: NDArray[np.integer], domain: Walls) -> None:
+        """Write the least elements of x - K - N(u) to the given rows of v."""
+        zero = np.zeros(rows.size)
+        a = zero if self.weight_radius is None else self.weight_radius[rows]
+        b = zero if self.theta_radius is None else self.theta_radius[rows]
         k = np.zeros((rows.size, u.shape[1]))
         ahead, momentum = k, np.ones(rows.size)
-        step = v[rows]
+        step = domain.project_velocity(u[rows], x[rows])
         for _ in range(_ITERATIONS):
             previous, k = k, _project(ahead + step, a, b)
             residual = domain.project_velocity(u[rows], x[rows] - k)
@@ -95,7 +99,7 @@ class Subdifferential:
             defect = np.linalg.norm(_project(k + residual, a, b) - k, axis=1)
             left = np.flatnonzero(defect > _TOLERANCE * np.linalg.norm(x[rows], axis=1))
             if left.size == 0:
-                return v
+                return
             restart = np.einsum("ij,ij->i", ahead - k, k - previous) > 0.0
             momentum[restart] = 1.0
             following = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * momentum**2))

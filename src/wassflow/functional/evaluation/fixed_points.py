@@ -1,0 +1,121 @@
+"""Features at points that do not move, as those of a mesh.
+
+Phi(w, theta) = w phi(theta): what points with the same theta have in common, a fibre, is looked at once. On
+the cells and faces of a regular mesh some n^((d-1)/d) of n points differ in theta, so that what features
+cost, even in direct sums, is little beside a pass over the points.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from wassflow.arguments import Array
+from wassflow.functional.evaluation.threads import over_rows
+from wassflow.functional.features import Features
+from wassflow.repetition import distinct_rows
+from wassflow.vectorized import read
+
+# Points to a fibre, on average, that make it worth while: below, the general way is as fast.
+_LEAST_SHARED = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Pairings:
+    """<g, D Phi> at points (w, theta): <g, phi> and w <g, D phi> along fibres.
+
+    Attributes:
+        values: <g, phi> and <g, D phi> on each fibre, ``(k, d)``; or <g, D Phi> at each point asked for.
+        chosen: numbers of the points asked for, ``(c,)``.
+        fibre: of every point, asked for or not, ``(n,)``; None if each point has a row of its own.
+        weights: w of every point, ``(n,)``; None likewise.
+    """
+
+    values: Array
+    chosen: NDArray[np.integer]
+    fibre: NDArray[np.int32] | None = None
+    weights: Array | None = None
+
+    def rows(self) -> Array:
+        """Return <g, D Phi> at the points asked for, ``(c, d)``."""
+        if self.fibre is None or self.weights is None:
+            return self.values
+        out = np.empty((self.chosen.size, self.values.shape[1]))
+        _expand(self.values, self.fibre, self.weights, self.chosen, out)
+        return out
+
+
+class FixedPoints:
+    """Moments and pairings of features at points that are the same every time.
+
+    Args:
+        features: Phi.
+        points: ``(n, d)``; not changed afterwards.
+        threads: for large numbers of points.
+
+    Attributes:
+        points: as given.
+        fibres: number of different theta; n where too few points share theirs, or w is not a factor.
+
+    >>> from wassflow.functional import NeuronFeatures
+    >>> features = NeuronFeatures([[1.0], [2.0]], "tanh")
+    >>> fixed = FixedPoints(features, np.array([[w, t] for w in range(5) for t in (0.5, 0.7)]))
+    >>> fixed.fibres, bool(np.allclose(fixed.moment(np.ones(10)), features.value(fixed.points).sum(axis=0)))
+    (2, True)
+    """
+
+    def __init__(self, features: Features, points: Array, threads: int = 1) -> None:
+        self.features, self.points, self._threads = features, points, threads
+        self.fibres = len(points)
+        most = len(points) // _LEAST_SHARED
+        found = distinct_rows(points[:, 1:], most) if features.weighted and most and points.size else None
+        self._shared = found is not None
+        if found is not None:
+            first, self._fibre = found
+            self.fibres = first.size
+            self._weights = np.ascontiguousarray(points[:, 0])
+            self._base = np.ascontiguousarray(points[first])
+            self._base[:, 0] = 1.0
+
+    def pair_gradient(self, g: Array, chosen: NDArray[np.integer]) -> Pairings:
+        """Return <g, D Phi> at the chosen points, for g ``(N,)``; as many as there are, are all in order."""
+        if self._shared and chosen.size >= self.fibres:
+            values = self.features.pair_gradient(self._base, g)
+            return Pairings(values, chosen, self._fibre, self._weights)
+        at = self.points if chosen.size == len(self.points) else self.points[chosen]
+        return Pairings(self.features.pair_gradient(at, g), chosen)
+
+    def moment(self, masses: Array) -> Array:
+        """Return sum_i masses_i Phi(u_i), ``(N,)``."""
+        if self._shared:
+            return self.features.moment(self._base, self._sums(masses))
+        held = np.flatnonzero(masses)
+        if 2 * held.size > masses.size:  # it costs more to copy the others than to pass over zeros
+            return self.features.moment(self.points, masses)
+        return self.features.moment(self.points[held], masses[held])
+
+    def _sums(self, masses: Array) -> Array:
+        """Return the sum of mass times w on each fibre."""
+
+        def work(part: slice) -> Array:
+            sums = np.zeros(self.fibres)
+            _spread(self._fibre[part], self._weights[part], masses[part], sums)
+            return sums
+
+        return np.sum(over_rows(work, masses.size, self._threads), axis=0)
+
+
+@njit(cache=True, nogil=True)
+def _spread(fibre, weights, masses, sums):  # type: ignore[no-untyped-def]
+    for i in range(fibre.size):
+        sums[read(fibre, i)] += read(weights, i) * read(masses, i)
+
+
+@njit(cache=True, nogil=True)
+def _expand(values, fibre, weights, chosen, out):  # type: ignore[no-untyped-def]
+    for row in range(chosen.size):
+        point = chosen[row]
+        out[row, 0] = values[fibre[point], 0]
+        for a in range(1, out.shape[1]):
+            out[row, a] = weights[point] * values[fibre[point], a]
