@@ -16,7 +16,6 @@ at most one second for a step of the flow by "rk2" with a million particles; mem
 
 import argparse
 import importlib.util
-import resource
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from memory import peak_memory
 
 import wassflow as wf
 from wassflow.functional.evaluation import available_threads, evaluated
@@ -186,7 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.memory:
         print(seconds_per_step(options.memory, MANY_INPUTS))
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+        print(peak_memory())
         return 0
     m, many = (10_000, 100_000) if options.quick else (100_000, 1_000_000)
     passed = compare(m)
