@@ -33,6 +33,22 @@ def test_polygons_tile_the_triangles_and_belong_to_the_nearest_site(m, period):
 
 
 @pytest.mark.parametrize("dim", [2, 3])
+def test_many_cells_that_meet_all_along_a_plane(dim):
+    """Sites on a line whose bisectors are all the same: bisecting the pieces along it would never end."""
+    simplices = mesh(dim, 2)
+    masses = np.full(len(simplices), 1 / len(simplices))
+    sites = np.full((100, dim), 0.5)
+    sites[:, -1] = np.random.default_rng(2).random(100)
+    touched = np.full(dim, 0.3)
+    psi = np.sum((touched - sites) ** 2, axis=1)
+    diagram = LaguerreDiagram(simplices, masses, sites, psi)
+    expected = np.zeros(100)
+    expected[sites[:, -1].argmin()], expected[sites[:, -1].argmax()] = 0.3, 0.7
+    np.testing.assert_allclose(diagram.masses, expected, atol=1e-13)
+    assert diagram.tiling_defect < 1e-14
+
+
+@pytest.mark.parametrize("dim", [2, 3])
 @pytest.mark.parametrize("m", [4, 60])
 def test_masses_are_the_gradient_of_the_dual(dim, m):
     simplices, masses, sites, psi = random_case(dim, m, seed=3 * m)

@@ -13,9 +13,11 @@ import math
 import numpy as np
 from numba import njit
 
-# Longest list that is clipped directly (12 to 24 do equally well at 1e5 seeds), and when to stop bisecting
-# although the list stays long: more than that many cells really meet in one point.
+# Longest list that is clipped directly (12 to 24 do equally well at 1e5 seeds), and after how many bisections
+# that do not take a quarter off a longer one it is clipped all the same: that many cells really meet in one
+# point, or, where seeds lie on a line, all along another, and then the pieces would double with every level.
 LONGEST_LIST = 20
+PATIENCE = 4
 DEEPEST = 48
 
 
@@ -96,6 +98,8 @@ def integrate(triangles, density, boxes, root, sites, psi, owner, size, tol, cer
     tri_start = np.empty(DEEPEST + 8, np.int64)
     tri_end = np.empty(DEEPEST + 8, np.int64)
     tri_depth = np.empty(DEEPEST + 8, np.int64)
+    tri_shorter = np.empty(DEEPEST + 8, np.int64)
+    tri_patience = np.empty(DEEPEST + 8, np.int64)
 
     room = 4 * LONGEST_LIST
     value = np.empty((4 * LONGEST_LIST + 1, 3))
@@ -170,12 +174,16 @@ def integrate(triangles, density, boxes, root, sites, psi, owner, size, tol, cer
         tri_start[0] = s
         tri_end[0] = e
         tri_depth[0] = 0
+        tri_shorter[0] = e - s
+        tri_patience[0] = PATIENCE
         ttop = 1
         while ttop > 0:
             ttop -= 1
             s = tri_start[ttop]
             e = tri_end[ttop]
             depth = tri_depth[ttop]
+            shorter = tri_shorter[ttop]
+            patience = tri_patience[ttop] - 1
             x0 = tri_stack[ttop, 0]
             y0 = tri_stack[ttop, 1]
             x1 = tri_stack[ttop, 2]
@@ -255,7 +263,10 @@ def integrate(triangles, density, boxes, root, sites, psi, owner, size, tol, cer
                         power[e + n] = power[k]
                         n += 1
                 t = e + n
-            if n > LONGEST_LIST and depth < DEEPEST:
+            if n <= shorter:
+                shorter = 3 * n // 4
+                patience = PATIENCE
+            if n > LONGEST_LIST and patience > 0 and depth < DEEPEST:
                 l01 = (x1 - x0) ** 2 + (y1 - y0) ** 2
                 l12 = (x2 - x1) ** 2 + (y2 - y1) ** 2
                 l20 = (x0 - x2) ** 2 + (y0 - y2) ** 2
@@ -276,6 +287,8 @@ def integrate(triangles, density, boxes, root, sites, psi, owner, size, tol, cer
                     tri_start[ttop] = e
                     tri_end[ttop] = t
                     tri_depth[ttop] = depth + 1
+                    tri_shorter[ttop] = shorter
+                    tri_patience[ttop] = patience
                     ttop += 1
                 continue
 

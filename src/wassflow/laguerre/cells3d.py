@@ -13,6 +13,7 @@ from numba import njit
 
 # As in 2D; 40 to 100 do equally well at 1e5 seeds, the longer ones leave fewer pieces.
 LONGEST_LIST = 50
+PATIENCE = 6
 DEEPEST = 60
 
 
@@ -130,6 +131,8 @@ def integrate(tetrahedra, density, boxes, root, sites, psi, owner, size, tol, ce
     tet_start = np.empty(DEEPEST + 8, np.int64)
     tet_end = np.empty(DEEPEST + 8, np.int64)
     tet_depth = np.empty(DEEPEST + 8, np.int64)
+    tet_shorter = np.empty(DEEPEST + 8, np.int64)
+    tet_patience = np.empty(DEEPEST + 8, np.int64)
 
     room = 4 * LONGEST_LIST
     value = np.empty((4 * LONGEST_LIST + 1, 4))
@@ -196,12 +199,16 @@ def integrate(tetrahedra, density, boxes, root, sites, psi, owner, size, tol, ce
         tet_start[0] = s
         tet_end[0] = e
         tet_depth[0] = 0
+        tet_shorter[0] = e - s
+        tet_patience[0] = PATIENCE
         ttop = 1
         while ttop > 0:
             ttop -= 1
             s = tet_start[ttop]
             e = tet_end[ttop]
             depth = tet_depth[ttop]
+            shorter = tet_shorter[ttop]
+            patience = tet_patience[ttop] - 1
             if 2 * e - s + 8 > arena.size:
                 grown = np.empty(4 * e + 8, np.int32)
                 grown[:e] = arena[:e]
@@ -272,7 +279,10 @@ def integrate(tetrahedra, density, boxes, root, sites, psi, owner, size, tol, ce
                         power[e + n] = power[k]
                         n += 1
                 t = e + n
-            if n > LONGEST_LIST and depth < DEEPEST:
+            if n <= shorter:
+                shorter = 3 * n // 4
+                patience = PATIENCE
+            if n > LONGEST_LIST and patience > 0 and depth < DEEPEST:
                 longest = -1.0
                 p = 0
                 q = 1
@@ -297,6 +307,8 @@ def integrate(tetrahedra, density, boxes, root, sites, psi, owner, size, tol, ce
                     tet_start[ttop] = e
                     tet_end[ttop] = t
                     tet_depth[ttop] = depth + 1
+                    tet_shorter[ttop] = shorter
+                    tet_patience[ttop] = patience
                     ttop += 1
                 continue
 

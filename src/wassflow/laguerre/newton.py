@@ -18,6 +18,9 @@ from wassflow.laguerre.lifting import POOR, SLIVER, lift_poor_cells
 from wassflow.laguerre.linear import solve_laplacian
 from wassflow.laguerre.source import Source
 
+# A step this short brings nothing on: the residual is rounding, or another method is wanted.
+SHORTEST = 2.0**-12
+
 
 @dataclass
 class Deadline:
@@ -111,6 +114,6 @@ def solve_newton(
                 psi, cells = trial, trial_cells
                 break
             step *= 0.5
-            if step < 2.0**-30 or deadline.passed:
+            if step < SHORTEST or deadline.passed:
                 return state
     return state

@@ -21,9 +21,9 @@ from wassflow.laguerre.coarsening import barycentres, clusters
 from wassflow.laguerre.geometry import Array
 from wassflow.laguerre.source import Source
 
-# Sites per cluster, and sites below which there is no coarser level.
+# Sites per cluster, and sites up to which there is no coarser level, and of which it has no fewer if it can.
 RATIO = 8
-COARSEST = 2_000
+COARSEST = 512
 # Quadratics that are blended, and neighbours per unknown direction that a Hessian is fitted to.
 BLENDED = 6
 FITTED = 3
@@ -32,8 +32,9 @@ FLATTEST = 1e-2
 
 
 def coarser(source: Source, seeds: Seeds, weights: Array) -> tuple[Seeds, Array]:
-    """Return the barycentres of clusters of about ``RATIO`` sites, and their weights."""
-    label = clusters(seeds.positions, weights, seeds.size // RATIO)
+    """Return the barycentres of clusters of at most about ``RATIO`` sites, and their weights."""
+    count = max(seeds.size // RATIO, min(COARSEST, seeds.size // 2))
+    label = clusters(seeds.positions, weights, count)
     centres, sums = barycentres(seeds.positions, weights, label)
     return Seeds.around(source, centres), sums
 

@@ -1,9 +1,10 @@
 """Potentials to start from, and what leads to them for sources with voids.
 
 Newton's method needs a start whose cells all carry mass. Where the source has voids no simple start has
-that. Many sites are then started from fewer, heavier ones (:mod:`wassflow.laguerre.prolongation`). For few
-sites the source is first smoothed (a diffusion, positive everywhere) as little as one of the starts needs;
-the smoothing then goes to zero in steps taken as large as the cells allow.
+that. Many sites are then started from fewer, heavier ones (:mod:`wassflow.laguerre.prolongation`), few sites
+from a linear program (:mod:`wassflow.laguerre.discrete_start`). Where that fails the source is smoothed (a
+diffusion, positive everywhere) as little as one of the starts needs; the smoothing then goes to zero in steps
+taken as large as the cells allow.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ import numpy as np
 
 from wassflow.laguerre.ascent import climb
 from wassflow.laguerre.cells import Cells, Seeds, measure_cells
+from wassflow.laguerre.discrete_start import discrete_potential
 from wassflow.laguerre.geometry import Array
 from wassflow.laguerre.lifting import lift_poor_cells
 from wassflow.laguerre.newton import Deadline, NewtonState, least_ratio, solve_newton
 from wassflow.laguerre.prolongation import COARSEST, coarser, prolong
 from wassflow.laguerre.source import Source
 
-# A start is good enough when its least cell has this share of its weight.
+# A start is good enough for Newton's method to be fast when its least cell has this share of its weight, and
+# good enough for a stage of the continuation when it has that one.
+FAST_RATIO = 0.05
 GOOD_RATIO = 1e-3
 # The continuation gives up when a step may not even shorten the smoothing by this factor.
 SLOWEST = 0.9
@@ -106,12 +110,12 @@ def solve_with_continuation(
     loose: float = 0.1,
 ) -> tuple[NewtonState, str]:
     """Solve for ``source``: from one of ``starts``, if one has all its cells on the support, else from fewer
-    sites, else through smoothed sources.
+    sites or a linear program, else through smoothed sources.
 
     ``observe`` sees every potential that may give a bound for the true source. Returns the last state and the
     name of the way taken.
     """
-    best = _best_start(source, seeds, weights, starts, GOOD_RATIO)
+    best = _best_start(source, seeds, weights, starts, FAST_RATIO)
     ratio = 0.0
     if best is not None:
         ratio, name, psi, cells = best
@@ -119,9 +123,12 @@ def solve_with_continuation(
             observe(psi, cells, None)
     iterations = 0
     solved = False
-    if ratio < GOOD_RATIO and seeds.size > COARSEST:
-        psi, start = _start_from_coarser(source, seeds, weights, deadline)
-        name = f"{start}, multilevel"
+    if ratio < FAST_RATIO:
+        if seeds.size > COARSEST:
+            psi, start = _start_from_coarser(source, seeds, weights, deadline)
+            name = f"{start}, multilevel"
+        else:
+            psi, name = discrete_potential(source, seeds, weights), "discrete transport"
         cells = measure_cells(source, seeds, psi)
         if observe is not None:
             observe(psi, cells, None)
@@ -130,7 +137,7 @@ def solve_with_continuation(
         psi, cells, iterations = state.psi, state.cells, state.iterations
         solved = _residual(state, weights) <= loose
         starts = [*starts, (name, psi)]
-    if ratio < GOOD_RATIO and not solved and not deadline.passed:
+    if ratio < FAST_RATIO and not solved and not deadline.passed:
         found = _continue_from_smoothed(source, seeds, weights, starts, observe, deadline, loose)
         if found is not None:
             psi, more, start = found
