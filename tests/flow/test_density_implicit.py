@@ -60,6 +60,14 @@ class TestSystem:
         with pytest.raises(wf.WassflowError, match="must be solved to 1e-12 of the mass, found"):
             system.solve(transport, masses, 10.0, np.zeros(mesh.num_owned))
 
+    def test_mass_that_a_solve_has_lost_is_not_restored(self, monkeypatch):
+        """Any residual passes here, but not what it means for the mass."""
+        mesh, transport, masses = hostile()
+        monkeypatch.setattr(implicit_transport, "_LINEAR_TOLERANCE", 0.1)
+        monkeypatch.setattr(implicit_transport, "_TOLERANCE", 1.0)
+        with pytest.raises(wf.WassflowError, match="must keep the mass to 1e-09 before it is restored"):
+            ImplicitTransport(mesh).solve(transport, masses, 10.0, np.zeros(mesh.num_owned))
+
 
 class TestMomentResponse:
     @pytest.mark.parametrize("dt", [1e-2, 1.0])
