@@ -17,23 +17,30 @@ _SMALL = 0.02
 _SAME_VOLUME = 1e-9
 
 
-def density_distance(fine: MeshDensity, coarse: MeshDensity, domain: Domain, width: float = 0.3) -> Bracket:
+def density_distance(
+    fine: MeshDensity, coarse: MeshDensity, domain: Domain, width: float = 0.3, time_limit: float = 30.0
+) -> Bracket:
     """Bracket W2 between two densities, the second on the same or a coarser mesh, to a relative ``width`` if
     possible.
 
     Cheap ways first: on the same or nested meshes :func:`wassflow.transport.nearby.nearby_densities`, which
-    resolves distances far below the size of a cell but fails where mass jumps over empty cells; then
-    transport between the cells as they are, without subdivision; last the semi-discrete engine of
-    :func:`wassflow.wasserstein2`.
+    resolves distances far below the size of a cell but fails where mass jumps over empty cells; then the
+    semi-discrete engine of :func:`wassflow.wasserstein2`; last transport between cells. Each of the last two
+    has ``time_limit`` seconds: on densities that have gathered at kinks they may need many minutes for what a
+    look at orders does not need. The bracket is true all the same.
     """
     found = _nearby(fine, coarse)
     if found is not None and (found.relative_width <= width or found.width <= _SMALL * fine.mesh.h):
         return found
-    cells = wasserstein2(fine, coarse, domain=domain, rtol=0.2 * width, engine="discrete")
-    found = cells if found is None else _both(cells, found)
-    if found.relative_width <= width:
-        return found
-    return _both(wasserstein2(fine, coarse, domain=domain, rtol=0.2 * width), found)
+    for engine in (None, "discrete"):
+        other = wasserstein2(
+            fine, coarse, domain=domain, rtol=0.5 * width, engine=engine, time_limit=time_limit
+        )
+        found = other if found is None else _both(other, found)
+        if found.relative_width <= width:
+            break
+    assert found is not None
+    return found
 
 
 def _nearby(fine: MeshDensity, coarse: MeshDensity) -> Bracket | None:
