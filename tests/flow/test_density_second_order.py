@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import wassflow as wf
-from wassflow.cases.exact import CosineMoments
+from wassflow.cases.exact import CosineMoments, QuadraticMean
 from wassflow.flow.cell_quadrature import FaceQuadrature
 from wassflow.flow.muscl import FaceArms
 from wassflow.flow.reconstruction import LinearReconstruction
@@ -211,6 +211,17 @@ class TestOrder:
             end = flow.run(start, 0.25).final
             tops[limiter] = end.densities.max() / top
         assert tops["monotone"] < 1.01 < tops["positivity"]
+
+    @pytest.mark.parametrize(("integrator", "error"), [("ssprk3", 0.01), ("ssprk2", 0.1)])
+    def test_a_mean_that_comes_to_rest_within_a_cell_is_followed(self, integrator, error):
+        """Steps as long as positivity and the energy allow would jump to the target."""
+        exact = QuadraticMean(K=8.0 * np.eye(2), B=np.zeros((2, 2)), y=[0.5, -0.3], c=[0.0, 0.0])
+        mesh = wf.mesh.box(exact.domain, cells=48, cell="quadrilateral")
+        start = wf.MeshDensity.from_function(mesh, exact.initial, subdivisions=1)
+        run = wf.DensityFlow(exact.functional, mesh, "muscl", integrator).run(start, 0.9)
+        left = exact.y - exact.moment(0.9)
+        assert 1e-4 < np.linalg.norm(left) < 1e-3
+        assert run.moments[-1] == pytest.approx(exact.moment(0.9), abs=error * np.abs(left).max())
 
     def test_rest_is_kept(self):
         """Without velocity nothing moves, whatever the density, at walls too."""

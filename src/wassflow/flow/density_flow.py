@@ -59,7 +59,8 @@ class DensityFlow:
       hundredth of int |v|^2 dmu, that hundredth takes its place, or steps would shrink to nothing. With
       "muscl" F_h is not linear in the moments of the cells (slopes and limiter), and no decay is proven: the
       bound, with DF_h.dm and Phi dm taken at the centroids, keeps steps stable for stiff R, and F_h falls up
-      to the error of the scheme. Steps in which F_h rose are counted as `energy_rises`;
+      to the error of the scheme; a quarter of it is taken, so that moments that come to rest quickly are
+      followed to second order. Steps in which F_h rose are counted as `energy_rises`;
     - the save times, which are hit exactly.
 
     Args:

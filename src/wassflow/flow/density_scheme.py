@@ -98,7 +98,10 @@ class DensityScheme(ABC):
     Attributes:
         fluxes: |f| v.n of the faces, as last evaluated; zero between cells without mass.
         active_faces, seen_faces: counts of faces at which the velocity was evaluated, and of all.
+        steepest_share: what share of the steepest step a step may take.
     """
+
+    steepest_share = 1.0
 
     def __init__(
         self, functional: Functional, mesh: Any, velocity: FaceVelocity, quadrature: CellQuadrature
@@ -275,7 +278,15 @@ class UpwindScheme(DensityScheme):
 
 
 class MusclScheme(DensityScheme):
-    """Second order: a linear reconstruction that the fluxes see, and F too at the nodes on faces."""
+    """Second order: a linear reconstruction that the fluxes see, and F too at the nodes on faces.
+
+    Where the moments come to rest, mass moves by less than a cell in the time 1/lambda in which they do, and
+    positivity no longer limits the steps. The steepest step is about 1/lambda: there three stages turn
+    exp(-1) into 1/3, an error of the size of what is left to go, O(h). A quarter of it makes that error 80
+    times smaller.
+    """
+
+    steepest_share = 0.25
 
     def __init__(
         self,

@@ -30,7 +30,8 @@ class ExplicitSteps:
 
     def longest(self, state: State) -> tuple[float, str]:
         """The step that positivity and energy allow, and which of them limits it."""
-        positivity, energy = self._cfl * state.positivity_bound(), state.steepest_step()
+        positivity = self._cfl * state.positivity_bound()
+        energy = self.scheme.steepest_share * state.steepest_step()
         return (positivity, "positivity") if positivity <= energy else (energy, "energy")
 
     def advance(self, state: State, dt: float, rate: Array) -> tuple[float, CellMasses]:
