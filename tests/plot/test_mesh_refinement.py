@@ -43,6 +43,7 @@ def study():
         dim=2,
         cell="triangle",
         reference="exact",
+        against="the exact solution",
         times=TIMES,
         records=records,
         finest_h=0.0,

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,6 +39,32 @@ def test_the_finest_mesh_as_reference_gives_the_same_order():
     assert result.finest_h == pytest.approx(np.pi / 64.0)
     for quantity in ("moment_error", "w2"):
         assert result.order[TIME, quantity] == pytest.approx(1.0, abs=0.15)
+
+
+def test_without_an_exact_solution_quadrature_takes_its_place():
+    exact = mesh_refinement(CASE, [4, 8], times=[0.3])
+    found = mesh_refinement(replace(CASE, exact=None), [4, 8], times=[0.3])
+    assert (exact.reference, found.reference) == ("exact", "quadrature")
+    for known, row in zip(exact.records, found.records, strict=True):
+        for quantity in ("moment_error", "energy_error", "l1_error", "w2"):
+            assert row[quantity] == pytest.approx(known[quantity], abs=1e-8)
+
+
+def test_with_kinks_quadrature_knows_moments_and_energy():
+    exact = WeightAbsorption(alpha=1.0)
+    case = wf.cases.Case(
+        name="absorption", functional=exact.functional, domain=exact.domain, initial=exact.initial,
+        times=(0.0, 0.5), cells=(40, 8), cell="quadrilateral",
+    )  # fmt: skip
+    result = mesh_refinement(case, [(10, 2), (20, 4)], cfl=0.5)
+    known = mesh_refinement(replace(case, exact=exact), [(10, 2), (20, 4)], cfl=0.5)
+    assert [row["energy_error"] for row in result.records] == pytest.approx(
+        [row["energy_error"] for row in known.records], abs=1e-4
+    )
+    # distances are those to the finest mesh, which has none
+    assert [row["w2"] is None for row in result.records] == [False, True]
+    assert [row["l1_error"] is None for row in result.records] == [False, True]
+    assert "L1 and W2 against the finest mesh" in " ".join(result.table().split())
 
 
 def test_absorption_has_the_order_of_jumps():

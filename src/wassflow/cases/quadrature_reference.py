@@ -95,6 +95,11 @@ class Reference(Solution):
         """F."""
         return self._functional
 
+    @property
+    def has_density(self) -> bool:
+        """Whether :meth:`density` is known: not for flows with kinks or walls."""
+        return isinstance(self._fine, Characteristics)
+
     def initial(self, u: ArrayLike) -> Array:
         """Return the density of mu_0, scaled to the mass, at points ``(n, d)``; 0 outside the domain."""
         points = self.domain.wrap(as_points("u", u, self.dim))

@@ -311,7 +311,8 @@ def refine(
     reference: Annotated[
         str | None,
         typer.Option(
-            metavar="WHAT", help="Errors against: exact or finest mesh. \\[default: exact where known]"
+            metavar="WHAT",
+            help="Errors against: exact, quadrature or finest mesh. \\[default: exact where known]",
         ),
     ] = None,
     scheme: Annotated[
@@ -329,8 +330,8 @@ def refine(
 ) -> None:
     """Refine the mesh and measure the order of the density flow.
 
-    Errors against the exact solution, or the finest mesh, on meshes of halved
-    width, with the observed orders, for every scheme.
+    Errors against the exact solution, or a reference by quadrature, on meshes of
+    halved width, with the observed orders, for every scheme.
 
     Example:  wassflow refine cosine-2d --levels 4
     """

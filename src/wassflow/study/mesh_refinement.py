@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 
 from wassflow.arguments import as_integer, one_of
 from wassflow.cases import Case
+from wassflow.cases.exact import Solution
+from wassflow.cases.quadrature_reference import Reference
+from wassflow.cases.quadrature_reference import reference as quadrature_reference
 from wassflow.errors import WassflowError
 from wassflow.flow import Trajectory
 from wassflow.measure import MeshDensity, ParticleCloud
+from wassflow.mesh import Mesh
 from wassflow.study import tables
 from wassflow.study.densities import containing_cells, density_distance
 from wassflow.study.rates import observed_orders
@@ -27,7 +31,10 @@ from wassflow.transport import wasserstein2
 Array = NDArray[np.float64]
 Record = dict[str, Any]
 
+REFERENCES = ("exact", "quadrature", "finest")
 QUANTITIES = ("moment_error", "energy_error", "l1_error", "w2")
+# Seconds for one distance that is not cheap.
+_TIME_LIMIT = 15.0
 # Errors below are rounding: moments, energies and distances are of order one.
 _ROUNDING = 1e-12
 _NAMES = {"moment_error": "|f_h - f|", "energy_error": "|F_h - F|", "l1_error": "L1", "w2": "W2"}
@@ -41,13 +48,14 @@ class MeshRefinement:
         case: the case.
         dim: d.
         cell: cell type.
-        reference: ``"exact"`` or ``"finest"``.
+        reference: ``"exact"``, ``"quadrature"`` or ``"finest"``.
+        against: what the errors are taken against, in words.
         times: times at which errors were taken.
         records: one dictionary per (level, time): level, time, cells (per axis), num_cells, h (largest cell
             diameter), steps, seconds (of the whole run), moment_error, energy_error, l1_error (None when the
-            exact law has atoms), w2_lower, w2_upper, w2, w2_method. The finest mesh has none when it is the
-            reference.
-        finest_h: size of the mesh that is the reference, 0 when the exact solution is.
+            exact law has atoms), w2_lower, w2_upper, w2, w2_method. What is compared with the finest mesh is
+            None on the finest mesh; it has no record at all when it is the only reference.
+        finest_h: size of the mesh that is compared with, 0 when none is.
         orders: per (time, quantity) the pairwise orders, one per refinement.
         order: per (time, quantity) the least-squares order over all levels.
         densities: the density flow on the finest mesh.
@@ -57,6 +65,7 @@ class MeshRefinement:
     dim: int
     cell: str
     reference: str
+    against: str
     times: tuple[float, ...]
     records: list[Record]
     finest_h: float
@@ -76,19 +85,15 @@ class MeshRefinement:
                 orders = {
                     f"{quantity}_order": self.orders[time, quantity][i - 1] if i else None
                     for quantity in QUANTITIES
-                    if (time, quantity) in self.orders
+                    if i <= len(self.orders.get((time, quantity), ()))
                 }
                 rows.append({"case": self.case.name, "cell": self.cell, **record, **orders})
         return rows
 
     def table(self) -> str:
         """Plain text: errors and orders per time and level."""
-        against = (
-            "the exact solution"
-            if self.reference == "exact"
-            else f"the finest mesh (h = {self.finest_h:.3g})"
-        )
-        parts = [f"{self.case.name}: density flow against {against}, d = {self.dim}, {self.cell} cells"]
+        title = f"{self.case.name}: density flow against {self.against}, d = {self.dim}, {self.cell} cells"
+        parts = [wrapped(title, indent="")]
         for time in self.times:
             header = ["cells", "h", "steps", "s"]
             quantities = [q for q in QUANTITIES if (time, q) in self.orders]
@@ -104,11 +109,10 @@ class MeshRefinement:
                     f"{record['seconds']:.1f}",
                 ]
                 for quantity in quantities:
-                    row += [
-                        number(record[quantity]),
-                        number(self.orders[time, quantity][i - 1]) if i else "",
-                    ]
-                rows.append([*row, range_text(record["w2_lower"], record["w2_upper"])])
+                    orders = ["", *(number(order) for order in self.orders[time, quantity])]
+                    row += [number(record[quantity]), *orders[i : i + 1]] if i < len(orders) else ["-", ""]
+                measured = record["w2"] is not None
+                rows.append([*row, range_text(record["w2_lower"], record["w2_upper"]) if measured else ""])
             fitted = ["", "", "", "all"]
             for quantity in quantities:
                 fitted += ["", number(self.order[time, quantity])]
@@ -148,11 +152,15 @@ class MeshRefinement:
 
 
 @dataclass
-class _Reference:
-    """What a level is compared with at one time."""
+class _Law:
+    """The law that a density is compared with at one time.
 
-    energy: float
-    moment: Array
+    Attributes:
+        measure: the law, for W2.
+        density: its masses in the cells of the density, for L1; None if it has atoms.
+        radius: bound of W2 between ``measure`` and the law itself.
+    """
+
     measure: MeshDensity | ParticleCloud
     density: MeshDensity | None
     radius: float
@@ -175,8 +183,10 @@ def mesh_refinement(
     it has atoms (absorption, walls), by the images of a finer lattice, and the bracket is widened by
     the distance of that lattice to the start, which these flows (V convex, R = 0) do not increase.
 
-    Against the finest mesh, when there is no exact solution: the same quantities, and orders that take the
-    finest mesh's own error into account (:func:`wassflow.study.rates.observed_orders`).
+    Against :func:`wassflow.reference`, when there is no exact solution: the same, where the flow is smooth.
+    With kinks and walls it knows the moments and the energy, but no density: L1 and W2 are then those to the
+    finest mesh. Against the finest mesh alone, if that is asked for. Orders of differences from the finest
+    mesh take its own error into account (:func:`wassflow.study.rates.observed_orders`).
 
     Args:
         case: what to solve.
@@ -184,7 +194,8 @@ def mesh_refinement(
             or the cells of each mesh (one number for all axes, or one per axis), coarse to fine.
         times: when to compare; default the end.
         cell: cell type; default the case's.
-        reference: ``"exact"`` or ``"finest"``; default exact where the case has an exact solution.
+        reference: ``"exact"``, ``"quadrature"`` (:func:`wassflow.reference`) or ``"finest"``; default exact
+            where the case has an exact solution, else quadrature.
         lattice: how many times finer than a mesh the lattice is that stands for an exact law with atoms.
         progress: show a progress bar on a terminal.
         flow: further arguments of :class:`wassflow.DensityFlow`: scheme, integrator, velocity, cfl.
@@ -206,11 +217,12 @@ def mesh_refinement(
     ladder = _ladder(case, levels)
     lattice = as_integer("lattice", lattice, least=1)
     kind = case.cell if cell is None else cell
-    default = "finest" if case.exact is None else "exact"
-    reference = one_of("reference", default if reference is None else reference, ("exact", "finest"))
+    default = "quadrature" if case.exact is None else "exact"
+    reference = one_of("reference", default if reference is None else reference, REFERENCES)
     if reference == "exact" and case.exact is None:
         raise ValueError(
-            f"reference must be 'finest' for {case.name!r}, which has no exact solution; found 'exact'"
+            f"reference must be 'quadrature' or 'finest' for {case.name!r}, which has no exact solution;"
+            " found 'exact'"
         )
     if reference == "finest" and len(ladder) < 2:
         raise ValueError("levels must be at least 2 when the finest mesh is the reference, found 1")
@@ -224,15 +236,22 @@ def mesh_refinement(
         flows.append(density_flow.run(case.start(mesh), compared[-1], save=list(compared), progress=progress))
         seconds.append(clock.perf_counter() - began)
     finest = flows[-1]
-    shown = len(ladder) if reference == "exact" else len(ladder) - 1
+    solution = case.exact if reference == "exact" else None
+    if reference == "quadrature":
+        solution = quadrature_reference(case, t_end=compared[-1])
+    # where there are kinks and walls, the quadrature knows no density
+    known = solution is not None and not (isinstance(solution, Reference) and not solution.has_density)
+    finest_h = 0.0 if known else finest.final.mesh.h
+    shown = len(ladder) - (solution is None)
     for level in range(shown):
         for t in compared:
             density = flows[level].at(t)
-            if reference == "exact":
+            law: _Law | None = None
+            if solution is not None and known:
                 fine = tuple(lattice * n for n in ladder[level])
-                target = _exact_reference(case, density, t, fine, kind)
-            else:
-                target = _finest_reference(finest, density, t)
+                law = _law_of(solution, case, density, t, fine, kind)
+            elif level < len(ladder) - 1:
+                law = _law_on(finest.at(t), density.mesh)
             record = {
                 "level": level,
                 "time": t,
@@ -242,64 +261,95 @@ def mesh_refinement(
                 "steps": flows[level].steps,
                 "seconds": seconds[level],
             }
-            records.append(record | _errors(case, flows[level], density, t, target))
-    finest_h = finest.final.mesh.h if reference == "finest" else 0.0
+            values = at_time(finest, t) if solution is None else (solution.energy(t), solution.moment(t))
+            records.append(record | _errors(case, flows[level], density, values, t, law))
     orders, order = {}, {}
     for t in compared:
         rows = [record for record in records if record["time"] == t]
         for quantity in QUANTITIES:
-            if all(row[quantity] is not None for row in rows):
-                sizes = [row["h"] for row in rows]
-                # what is rounding has no order
-                errors = [row[quantity] if row[quantity] > _ROUNDING else 0.0 for row in rows]
-                orders[t, quantity], order[t, quantity] = observed_orders(sizes, errors, finest_h)
+            measured = [row for row in rows if row[quantity] is not None]
+            if len(measured) < len(ladder) - 1 or not measured:
+                continue
+            sizes = [row["h"] for row in measured]
+            # what is rounding has no order
+            errors = [row[quantity] if row[quantity] > _ROUNDING else 0.0 for row in measured]
+            own = finest_h if solution is None or quantity in ("l1_error", "w2") else 0.0
+            orders[t, quantity], order[t, quantity] = observed_orders(sizes, errors, own)
     return MeshRefinement(
-        case, case.domain.dim, kind, reference, compared, records, finest_h, orders, order, finest
+        case,
+        case.domain.dim,
+        kind,
+        reference,
+        _in_words(solution, known, finest_h),
+        compared,
+        records,
+        finest_h,
+        orders,
+        order,
+        finest,
     )
 
 
-def _errors(case: Case, flow: Trajectory, density: MeshDensity, t: float, target: _Reference) -> Record:
+def _errors(
+    case: Case,
+    flow: Trajectory,
+    density: MeshDensity,
+    values: tuple[float, Array],
+    t: float,
+    law: _Law | None,
+) -> Record:
+    """Errors of energy and moment against ``values``, distances to the law."""
     energy, moment = at_time(flow, t)
-    if isinstance(target.measure, MeshDensity):
-        distance = density_distance(target.measure, density, case.domain)
+    record: Record = {
+        "moment_error": float(np.linalg.norm(moment - values[1])),
+        "energy_error": abs(energy - values[0]),
+    }
+    if law is None:
+        return record | dict.fromkeys(("l1_error", "w2_lower", "w2_upper", "w2", "w2_method"))
+    if isinstance(law.measure, MeshDensity):
+        distance = density_distance(law.measure, density, case.domain, time_limit=_TIME_LIMIT)
     else:
-        distance = wasserstein2(density, target.measure, domain=case.domain)
+        distance = wasserstein2(density, law.measure, domain=case.domain)
     l1 = None
-    if target.density is not None:
-        l1 = float(np.abs(density.masses - target.density.masses).sum())
-    return {
-        "moment_error": float(np.linalg.norm(moment - target.moment)),
-        "energy_error": abs(energy - target.energy),
+    if law.density is not None:
+        l1 = float(np.abs(density.masses - law.density.masses).sum())
+    return record | {
         "l1_error": l1,
-        "w2_lower": max(distance.lower - target.radius, 0.0),
-        "w2_upper": distance.upper + target.radius,
+        "w2_lower": max(distance.lower - law.radius, 0.0),
+        "w2_upper": distance.upper + law.radius,
         "w2": distance.value,
         "w2_method": distance.method,
     }
 
 
-def _exact_reference(
-    case: Case, density: MeshDensity, t: float, lattice: tuple[int, ...], kind: str
-) -> _Reference:
-    exact = case.exact
-    assert exact is not None
-    energy, moment = exact.energy(t), exact.moment(t)
-    if exact.singular_mass(t) == 0.0:
-        projected = MeshDensity.from_function(density.mesh, lambda u: exact.density(t, u), mass=case.mass)
-        return _Reference(energy, moment, projected, projected, 0.0)
+def _law_of(
+    solution: Solution, case: Case, density: MeshDensity, t: float, lattice: tuple[int, ...], kind: str
+) -> _Law:
+    if solution.singular_mass(t) == 0.0:
+        projected = MeshDensity.from_function(density.mesh, lambda u: solution.density(t, u), mass=case.mass)
+        return _Law(projected, projected, 0.0)
     start = case.start(case.mesh(lattice, kind, comm=MPI.COMM_SELF))
     points, weights = start.quadrature()
     held = weights > 0.0
-    cloud = ParticleCloud(exact.flow_map(t, points[held]), weights[held])
-    return _Reference(energy, moment, cloud, None, start.quantization_radius)
+    cloud = ParticleCloud(solution.flow_map(t, points[held]), weights[held])
+    return _Law(cloud, None, start.quantization_radius)
 
 
-def _finest_reference(finest: Trajectory, density: MeshDensity, t: float) -> _Reference:
-    fine = finest.at(t)
-    energy, moment = at_time(finest, t)
-    parents = containing_cells(density.mesh, fine.mesh)
-    masses = np.bincount(parents, weights=fine.masses, minlength=density.mesh.num_owned)
-    return _Reference(energy, moment, fine, MeshDensity(density.mesh, masses), 0.0)
+def _law_on(finest: MeshDensity, mesh: Mesh) -> _Law:
+    parents = containing_cells(mesh, finest.mesh)
+    masses = np.bincount(parents, weights=finest.masses, minlength=mesh.num_owned)
+    return _Law(finest, MeshDensity(mesh, masses), 0.0)
+
+
+def _in_words(solution: Solution | None, known: bool, finest_h: float) -> str:
+    """What the errors are taken against."""
+    mesh = f"the finest mesh (h = {finest_h:.3g})"
+    if solution is None:
+        return mesh
+    if not isinstance(solution, Reference):
+        return "the exact solution"
+    nodes = f"{solution.nodes} quadrature nodes (error {solution.error:.1e})"
+    return nodes if known else f"{nodes}, L1 and W2 against {mesh}"
 
 
 def _ladder(case: Case, levels: int | Sequence[int | Sequence[int]]) -> list[tuple[int, ...]]:
