@@ -18,6 +18,8 @@ _QUANTITIES = {
     "l1_error": ("$L^1$", TEAL, "^"),
     "w2": ("$W_2$", ORANGE, "s"),
 }
+# What errors are taken against, short enough for the heading of the narrowest page.
+_AGAINST = {"exact": "the exact solution", "quadrature": "quadrature", "finest": "the finest mesh"}
 _MOST_TIMES = 3
 # Inches.
 _LEFT, _PICTURE, _BETWEEN, _ERRORS, _RIGHT, _TOP, _HEIGHT, _BOTTOM = (
@@ -49,7 +51,7 @@ def mesh_refinement(result: Any) -> Figure:
         width - _RIGHT,
         0.12,
         result.case.name,
-        f"d = {result.dim},  {result.cell} cells,  errors against {result.against}",
+        f"d = {result.dim},  {result.cell} cells,  errors against {_AGAINST[result.reference]}",
     )
     place = (_LEFT, _TOP, _PICTURE, _HEIGHT)
     snapshot(page, place, gallery, 0, mu, title=f"$t = {times[-1]:.3g}$")
