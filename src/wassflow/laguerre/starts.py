@@ -22,8 +22,9 @@ from wassflow.laguerre.newton import Deadline, NewtonState, least_ratio, solve_n
 from wassflow.laguerre.prolongation import COARSEST, coarser, prolong
 from wassflow.laguerre.source import Source
 
-# A start is good enough for Newton's method to be fast when its least cell has this share of its weight, and
-# good enough for a stage of the continuation when it has that one.
+# A start is good enough for Newton's method to be fast when its least cell has this share of its weight, a
+# smaller one of many sites, whose least cell is small by chance; and good enough for a stage of the
+# continuation when it has that one.
 FAST_RATIO = 0.05
 GOOD_RATIO = 1e-3
 # The continuation gives up when a step may not even shorten the smoothing by this factor.
@@ -115,7 +116,8 @@ def solve_with_continuation(
     ``observe`` sees every potential that may give a bound for the true source. Returns the last state and the
     name of the way taken.
     """
-    best = _best_start(source, seeds, weights, starts, FAST_RATIO)
+    enough = max(FAST_RATIO * np.sqrt(min(COARSEST / seeds.size, 1.0)), GOOD_RATIO)
+    best = _best_start(source, seeds, weights, starts, enough)
     ratio = 0.0
     if best is not None:
         ratio, name, psi, cells = best
@@ -123,7 +125,7 @@ def solve_with_continuation(
             observe(psi, cells, None)
     iterations = 0
     solved = False
-    if ratio < FAST_RATIO:
+    if ratio < enough:
         if seeds.size > COARSEST:
             psi, start = _start_from_coarser(source, seeds, weights, deadline)
             name = f"{start}, multilevel"
@@ -137,7 +139,7 @@ def solve_with_continuation(
         psi, cells, iterations = state.psi, state.cells, state.iterations
         solved = _residual(state, weights) <= loose
         starts = [*starts, (name, psi)]
-    if ratio < FAST_RATIO and not solved and not deadline.passed:
+    if ratio < enough and not solved and not deadline.passed:
         found = _continue_from_smoothed(source, seeds, weights, starts, observe, deadline, loose)
         if found is not None:
             psi, more, start = found
