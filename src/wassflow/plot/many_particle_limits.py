@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from wassflow.plot.convergence import DASHED, convergence, fit_height, key_height
 from wassflow.plot.style import BLUE, FAINT, PURPLE, QUIET, TEAL, Page, decimal_heights, key_above, styled
+from wassflow.study.rates import root_mean_square
 
 # Inches.
 _LEFT, _PANEL, _BETWEEN, _RIGHT, _TOP, _HEIGHT, _GAP, _BOTTOM = 1.0, 2.55, 0.62, 0.15, 0.5, 1.75, 0.5, 0.35
@@ -63,9 +64,10 @@ def _stability(ax: Axes, limit: Any, time: float) -> None:
     if time == 0.0 or "iid" not in limit.methods:
         return
     bounds = [[r["stability"] for r in limit.select("iid", time, m)] for m in limit.ms]
-    if any(bound is None for row in bounds for bound in row):
+    if any(bound is None or not np.isfinite(bound) for row in bounds for bound in row):
         return
-    means = np.array([np.sqrt(np.mean(np.square(row))) for row in bounds])
+    # their squares would pass the float range
+    means = np.array([max(row) * root_mean_square(np.array(row) / max(row)) for row in bounds])
     ax.plot(limit.ms, means, color=QUIET, linewidth=1.0, linestyle=":", zorder=2)
     power = np.log10(means[-1] / limit.mean("iid", time)[-1])
     ax.text(0.98, 0.83, rf"stability bound $10^{{{power:.1f}}}\,W_2$", transform=ax.transAxes, **_NOTE)
