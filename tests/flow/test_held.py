@@ -10,6 +10,7 @@ from wassflow.cases.exact import CosineMoments, WallAccumulation
 from wassflow.flow.held import HeldMass
 
 MESHES = Path(__file__).parents[2] / "meshes"
+SCHEMES = ["upwind", "muscl"]
 CELLS = {"triangle": 2, "quadrilateral": 2, "tetrahedron": 3, "hexahedron": 3}
 
 
@@ -20,12 +21,13 @@ def _under(V, dim: int) -> wf.Functional:
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("drift", [(1.0, 0.5, 0.7), (1.0, 1.0, 1.0), (-0.3, 1.0, 0.5)])
-def test_mass_pressed_against_a_wall_slides_along_it(cell, drift):
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_mass_pressed_against_a_wall_slides_along_it(cell, drift, scheme):
     exact = WallAccumulation(drift[: CELLS[cell]])
     errors = []
     for n in (8, 16, 32) if exact.dim == 2 else (4, 8):
         mesh = wf.mesh.box(exact.domain, n, cell)
-        flow = wf.DensityFlow(exact.functional, mesh).run(wf.MeshDensity.uniform(mesh), 0.6)
+        flow = wf.DensityFlow(exact.functional, mesh, scheme).run(wf.MeshDensity.uniform(mesh), 0.6)
         errors.append(flow.energy[-1] - exact.energy(0.6))
     orders = np.log2(np.array(errors[:-1]) / np.array(errors[1:]))
     # without sliding 0
@@ -35,14 +37,15 @@ def test_mass_pressed_against_a_wall_slides_along_it(cell, drift):
 @pytest.mark.parametrize("cut", [0, 1])
 @pytest.mark.parametrize("cell", ["triangle", "quadrilateral"])
 @pytest.mark.parametrize("drift", [0.5, 1.0])
-def test_mass_absorbed_at_a_kink_slides_along_it(cell, cut, drift):
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_mass_absorbed_at_a_kink_slides_along_it(cell, cut, drift, scheme):
     V = wf.regularizer.Sum(wf.regularizer.AbsWeight(1.0), wf.regularizer.Linear([0.0, -drift]))
     domain = wf.Box([-1.25, 0.0], [1.25, 2.0])
     errors = []
     for n in (10, 20, 40):
         mesh = wf.mesh.box(domain, (n + cut, n), cell)
         inside = wf.MeshDensity.from_function(mesh, lambda u: (np.abs(u[:, 0]) < 1.0) * (u[:, 1] < 1.0) * 1.0)
-        flow = wf.DensityFlow(_under(V, 2), mesh).run(inside, 0.5)
+        flow = wf.DensityFlow(_under(V, 2), mesh, scheme).run(inside, 0.5)
         errors.append(abs(flow.final.mean()[1] - inside.mean()[1] - 0.5 * drift))
     # no wall is near: quadrilaterals have no error but that of the smeared tail
     assert errors[-1] < 0.007

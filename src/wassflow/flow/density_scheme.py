@@ -315,7 +315,8 @@ class MusclScheme(DensityScheme):
 
     def _transport(self, cells: CellMasses, faces: NDArray[np.int64], rate: Array) -> float:
         assert cells.slopes is not None
-        return self.transport.set_fluxes(self.fluxes, cells.masses, cells.slopes, faces, rate)
+        slides = self.velocity.slides
+        return self.transport.set_fluxes(self.fluxes, slides, cells.masses, cells.slopes, faces, rate)
 
     def _dissipation(self, masses: Array) -> float:
         return self.velocity.dissipation(self.transport, masses)

@@ -44,15 +44,19 @@ class FaceVelocity(ABC):
     Attributes:
         decays_energy: whether first-order upwind fluxes of this velocity never let F_h rise, and lose it at
             the rate :meth:`dissipation`.
+        slides: (faces,), 1 at those across which mass slid that a wall or a kink of V holds, as last
+            evaluated.
     """
 
     decays_energy: bool
+    slides: NDArray[np.uint8]
 
     def __init__(self, functional: Functional, mesh: Any) -> None:
         self.mesh = mesh
         # Per face, whatever :meth:`dissipation` needs; only the entries of the faces last evaluated are
         # valid.
         self._values = np.zeros(len(mesh.face_cells))
+        self.slides = np.zeros(len(mesh.face_cells), dtype=np.uint8)
 
     @abstractmethod
     def fluxes(self, variation: FirstVariation, faces: NDArray[np.int64], out: Array) -> bool:
@@ -85,6 +89,7 @@ class PointwiseVelocity(FaceVelocity):
         midpoints = mesh.domain.wrap(mesh.face_midpoints)
         self._midpoints = FixedPoints(features, midpoints, threads)
         self._held = HeldMass(functional, mesh)
+        self.slides = self._held.slides
         gradient, special = gradient_and_kinks(V, midpoints)
         special[self._held.faces] = True
         self._special = np.flatnonzero(special)

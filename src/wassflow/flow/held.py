@@ -15,6 +15,9 @@ from wassflow.mesh.layers import faces_in_layer, wall_points
 _ONE_SIDED = 1e-6
 # speed along a kink, relative to that beside it, below which rounding is all there is
 _AT_REST = 1e-12
+# share of the velocity at a face that a kink or a wall takes away, above which it holds mass: across the gap
+# _ONE_SIDED smooth fields differ by less, also around corners where they vanish
+_HELD = 1e-3
 
 
 class HeldMass:
@@ -30,6 +33,10 @@ class HeldMass:
     Where a kink holds mass that slides, all of the velocity is taken on the kink: what the field varies
     across the layer is that of points which the mass has left, and would stir it. Where nothing slides,
     nothing is corrected: the mass gathers in the cells that touch the kink, and comes to rest there.
+
+    Attributes:
+        faces: those within a layer.
+        slides: (all faces,), 1 at those across which held mass slid when its velocity was last corrected.
     """
 
     def __init__(self, functional: Functional, mesh: Any) -> None:
@@ -49,11 +56,13 @@ class HeldMass:
         points, beside = (mesh.domain.wrap(at[self.faces]) for at in (points, beside))
         self._there = LeastVelocity(functional, points, mesh.domain)
         self._beside = LeastVelocity(functional, beside)
+        self.slides = np.zeros(len(mesh.face_cells), dtype=np.uint8)
         self._row = np.full(len(mesh.face_cells), -1, dtype=np.int64)
         self._row[self.faces] = np.arange(self.faces.size)
 
     def correct(self, velocity: Array, variation: FirstVariation, faces: Any) -> None:
         """Correct velocities at the midpoints of the given faces, in place."""
+        self.slides[self.faces] = 0
         row = self._row[faces]
         held = np.flatnonzero(row >= 0)
         if not np.all(np.isfinite(velocity)):  # told by who asked for the velocity
@@ -61,23 +70,30 @@ class HeldMass:
         if held.size:
             row = row[held]
             there, beside = self._there(variation, row), self._beside(variation, row)
-            _correct(velocity, held, there, beside, rows(self._held_axes, row))
+            slides = np.zeros(held.size, dtype=np.uint8)
+            _correct(velocity, held, there, beside, rows(self._held_axes, row), slides)
+            self.slides[rows(faces, held)] = slides
 
 
 @njit(cache=True)
-def _correct(velocity, held, there, beside, held_axes):  # type: ignore[no-untyped-def]
+def _correct(velocity, held, there, beside, held_axes, slides):  # type: ignore[no-untyped-def]
     for k in range(held.size):
         i = held[k]
         on_kink, absorbed = False, True
-        squares = 0.0, 0.0
+        square_there, square_beside, square_taken, square_here = 0.0, 0.0, 0.0, 0.0
         for a in range(velocity.shape[1]):
             on_kink |= held_axes[k, a]
             absorbed &= (there[k, a] == 0.0) | (not held_axes[k, a])
-            squares = squares[0] + there[k, a] ** 2, squares[1] + beside[k, a] ** 2
+            square_there += there[k, a] ** 2
+            square_beside += beside[k, a] ** 2
+            square_taken += (there[k, a] - beside[k, a]) ** 2
+            square_here += velocity[i, a] ** 2
         if not (on_kink and absorbed):
+            slides[k] = square_taken > _HELD**2 * square_here
             for a in range(velocity.shape[1]):
                 velocity[i, a] += there[k, a] - beside[k, a]
-        elif squares[0] > _AT_REST**2 * squares[1]:
+        elif square_there > _AT_REST**2 * square_beside:
+            slides[k] = 1
             for a in range(velocity.shape[1]):
                 velocity[i, a] = there[k, a]
 
