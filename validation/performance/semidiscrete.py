@@ -15,12 +15,12 @@ POT solves between the centroids of the cells and the sites: W2 of another probl
 import argparse
 import itertools
 import json
-import resource
 import subprocess
 import sys
 import time
 
 import numpy as np
+from memory import peak_memory
 
 ROWS = [
     (2, 10_000, 1e-10),
@@ -85,7 +85,7 @@ def run_row(dim: int, m: int, rtol: float, law: str, seed: int) -> dict[str, obj
         "width": (w.upper - w.lower) / w.upper,
         "wall s": wall,
         "cpu s": cpu,
-        "GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "GiB": peak_memory(),
         "Newton": w.iterations,
         "method": w.method,
     }
