@@ -46,7 +46,8 @@ def complexity_table(result: "ParticleComplexity") -> str:
             wrapped(
                 f"success: share of runs with an excess loss below {result.threshold:g}, Clopper-Pearson "
                 f"intervals; the last columns are geometric means, losses below {result.least:g} counted as "
-                f"it. {rested} of {flows} flows came to rest, in {min(steps)} to {max(steps)} steps; {best}."
+                f"it. {rested} of {flows} flows came to rest, in {min(steps)} to {max(steps)} steps; "
+                f"{len(result.under_way())} others were given up above it while they were under way; {best}."
             ),
             wrapped(
                 "fixed: the least F over the magnitudes of atoms at the particles' first positions. authors: "
