@@ -3,6 +3,7 @@ import pytest
 from laguerre.meshes import mesh
 
 from wassflow.laguerre.cells import Seeds, measure_cells
+from wassflow.laguerre.deadline import Deadline
 from wassflow.laguerre.lifting import lift_poor_cells, touching_potentials
 from wassflow.laguerre.source import Source
 
@@ -20,12 +21,20 @@ def test_empty_cells_get_mass_and_no_cell_loses_all_of_it(dim, period):
     voronoi = measure_cells(source, seeds, np.zeros(300))
     empty = voronoi.mass == 0.0
     assert empty.sum() > 30
-    _, once = lift_poor_cells(source, seeds, weights, np.zeros(300), voronoi, rounds=1)
+    _, once = lift_poor_cells(
+        source, seeds, weights, np.zeros(300), voronoi, rounds=1, deadline=Deadline.after(None)
+    )
     assert np.all(once.mass[voronoi.mass >= 0.02 * weights] > 0.0)
     assert np.count_nonzero(once.mass == 0.0) < 0.8 * empty.sum()
-    psi, cells = lift_poor_cells(source, seeds, weights, np.zeros(300), voronoi, rounds=20)
+    psi, cells = lift_poor_cells(
+        source, seeds, weights, np.zeros(300), voronoi, rounds=20, deadline=Deadline.after(None)
+    )
     assert np.all(cells.mass > 0.0)
     np.testing.assert_array_equal(cells.mass, measure_cells(source, seeds, psi).mass)
+    late, _ = lift_poor_cells(
+        source, seeds, weights, np.zeros(300), voronoi, rounds=20, deadline=Deadline.after(-1.0)
+    )
+    np.testing.assert_array_equal(late, np.zeros(300))
 
 
 def test_rich_cells_are_left_alone():
@@ -34,7 +43,9 @@ def test_rich_cells_are_left_alone():
     seeds = Seeds.around(source, np.random.default_rng(1).random((20, 2)))
     psi = np.zeros(20)
     cells = measure_cells(source, seeds, psi)
-    same, _ = lift_poor_cells(source, seeds, np.full(20, 0.05), psi, cells, rounds=3)
+    same, _ = lift_poor_cells(
+        source, seeds, np.full(20, 0.05), psi, cells, rounds=3, deadline=Deadline.after(None)
+    )
     np.testing.assert_array_equal(same, psi)
 
 

@@ -4,8 +4,9 @@ from laguerre.meshes import mesh
 
 from wassflow.laguerre import semidiscrete_transport
 from wassflow.laguerre.cells import Seeds, measure_cells
+from wassflow.laguerre.deadline import Deadline
 from wassflow.laguerre.discrete_start import discrete_potential
-from wassflow.laguerre.newton import Deadline, least_ratio
+from wassflow.laguerre.newton import least_ratio
 from wassflow.laguerre.source import Source
 from wassflow.laguerre.starts import _continue_from_smoothed, starting_potentials
 

@@ -14,9 +14,10 @@ from collections.abc import Callable
 import numpy as np
 
 from wassflow.laguerre.cells import Cells, Seeds, measure_cells
+from wassflow.laguerre.deadline import Deadline
 from wassflow.laguerre.geometry import Array
 from wassflow.laguerre.linear import solve_shifted
-from wassflow.laguerre.newton import Deadline, NewtonState
+from wassflow.laguerre.newton import NewtonState
 from wassflow.laguerre.source import Source
 
 

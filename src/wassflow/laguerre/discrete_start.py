@@ -18,9 +18,15 @@ from wassflow.laguerre.coarsening import barycentres, clusters
 from wassflow.laguerre.geometry import Array
 from wassflow.laguerre.source import Source
 
-# Atoms of the source per site: with more of them fewer cells begin empty, and the program costs more (.4
-# seconds for 512 sites).
+# Atoms of the source per site: with more of them fewer cells begin empty, and the program costs more.
 ATOMS_PER_SITE = 4
+# Seconds that the program takes per pair of a site and an atom (.4 seconds for 512 sites).
+SECONDS_PER_PAIR = 4e-7
+
+
+def expected_seconds(sites: int) -> float:
+    """Return about how long :func:`discrete_potential` takes; once begun it cannot be stopped."""
+    return SECONDS_PER_PAIR * ATOMS_PER_SITE * sites**2
 
 
 def discrete_potential(source: Source, seeds: Seeds, weights: Array) -> Array:

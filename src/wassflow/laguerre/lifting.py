@@ -13,6 +13,7 @@ from numba import njit
 
 from wassflow.laguerre.cells import Cells, Seeds, measure_cells
 from wassflow.laguerre.costs import cheapest
+from wassflow.laguerre.deadline import Deadline
 from wassflow.laguerre.geometry import Array
 from wassflow.laguerre.source import Source
 
@@ -24,17 +25,24 @@ BLOCK = 256
 
 
 def lift_poor_cells(
-    source: Source, seeds: Seeds, weights: Array, psi: Array, cells: Cells, rounds: int
+    source: Source,
+    seeds: Seeds,
+    weights: Array,
+    psi: Array,
+    cells: Cells,
+    rounds: int,
+    deadline: Deadline,
 ) -> tuple[Array, Cells]:
     """Raise the potential of poor cells to where they reach the barycentre of a rich one.
 
     Several sites that reach for the same barycentre share the directions around it, and those within the
-    hull of the others get little or nothing: hence some ``rounds``, from the fourth on for slivers only.
+    hull of the others get little or nothing: hence some ``rounds``, from the fourth on for slivers only; none
+    begins after the deadline.
     """
     period = np.where(np.isfinite(seeds.period), seeds.period, 0.0)
     for count in range(rounds):
         poor = cells.mass < (POOR if count < 3 else SLIVER) * weights
-        if not poor.any() or poor.all():
+        if not poor.any() or poor.all() or deadline.passed:
             break
         rich = ~poor
         barycentres = seeds.positions[rich] + cells.displacement[rich]

@@ -5,7 +5,6 @@ Kitagawa, Merigot and Thibert, J. Eur. Math. Soc. 21 (2019), Algorithm 1.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from wassflow.laguerre.cells import Cells, Seeds, measure_cells
+from wassflow.laguerre.deadline import Deadline
 from wassflow.laguerre.geometry import Array
 from wassflow.laguerre.lifting import POOR, SLIVER, lift_poor_cells
 from wassflow.laguerre.linear import solve_laplacian
@@ -20,23 +20,6 @@ from wassflow.laguerre.source import Source
 
 # A step this short brings nothing on: the residual is rounding, or another method is wanted.
 SHORTEST = 2.0**-12
-
-
-@dataclass
-class Deadline:
-    """A time limit shared by all stages of a solve."""
-
-    end: float
-
-    @classmethod
-    def after(cls, seconds: float | None) -> Deadline:
-        """Start the clock; ``None`` means no limit."""
-        return cls(np.inf if seconds is None else time.perf_counter() + seconds)
-
-    @property
-    def passed(self) -> bool:
-        """Whether the time is over."""
-        return time.perf_counter() > self.end
 
 
 @dataclass(frozen=True)
@@ -108,7 +91,9 @@ def solve_newton(
             trial_cells = measure_cells(source, seeds, trial)
             left = np.linalg.norm(weights - trial_cells.mass) / size
             if left <= 1.0 - 0.5 * step and least_ratio(trial_cells, weights) < max(floor, SLIVER):
-                trial, trial_cells = lift_poor_cells(source, seeds, weights, trial, trial_cells, rounds=2)
+                trial, trial_cells = lift_poor_cells(
+                    source, seeds, weights, trial, trial_cells, rounds=2, deadline=deadline
+                )
                 left = np.linalg.norm(weights - trial_cells.mass) / size - 0.25 * step
             if left <= 1.0 - 0.5 * step and least_ratio(trial_cells, weights) >= floor:
                 psi, cells = trial, trial_cells

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 from wassflow.arguments import as_integer, as_weights
 from wassflow.laguerre.arguments import as_period, as_simplices
 from wassflow.laguerre.cells import Seeds
+from wassflow.laguerre.deadline import Deadline
 from wassflow.laguerre.geometry import Array, morton_order
-from wassflow.laguerre.newton import Deadline, NewtonState
+from wassflow.laguerre.newton import NewtonState
 from wassflow.laguerre.source import Source
 from wassflow.laguerre.starts import solve_with_continuation
 from wassflow.laguerre.transport import SemidiscreteTransport, semidiscrete_transport

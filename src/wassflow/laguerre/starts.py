@@ -15,10 +15,11 @@ import numpy as np
 
 from wassflow.laguerre.ascent import climb
 from wassflow.laguerre.cells import Cells, Seeds, measure_cells
-from wassflow.laguerre.discrete_start import discrete_potential
+from wassflow.laguerre.deadline import Deadline
+from wassflow.laguerre.discrete_start import discrete_potential, expected_seconds
 from wassflow.laguerre.geometry import Array
 from wassflow.laguerre.lifting import lift_poor_cells
-from wassflow.laguerre.newton import Deadline, NewtonState, least_ratio, solve_newton
+from wassflow.laguerre.newton import NewtonState, least_ratio, solve_newton
 from wassflow.laguerre.prolongation import COARSEST, coarser, prolong
 from wassflow.laguerre.source import Source
 
@@ -129,12 +130,12 @@ def solve_with_continuation(
         if seeds.size > COARSEST:
             psi, start = _start_from_coarser(source, seeds, weights, deadline)
             name = f"{start}, multilevel"
-        else:
+        elif expected_seconds(seeds.size) <= deadline.remaining:
             psi, name = discrete_potential(source, seeds, weights), "discrete transport"
         cells = measure_cells(source, seeds, psi)
         if observe is not None:
             observe(psi, cells, None)
-        psi, cells = lift_poor_cells(source, seeds, weights, psi, cells, rounds=LIFTS)
+        psi, cells = lift_poor_cells(source, seeds, weights, psi, cells, rounds=LIFTS, deadline=deadline)
         state = solve_newton(source, seeds, weights, psi, done, deadline, cells)
         psi, cells, iterations = state.psi, state.cells, state.iterations
         solved = _residual(state, weights) <= loose

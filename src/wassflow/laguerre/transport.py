@@ -17,8 +17,9 @@ from wassflow.errors import WassflowError
 from wassflow.laguerre.arguments import as_period, as_simplices
 from wassflow.laguerre.bounds import EPS, bracket
 from wassflow.laguerre.cells import Cells, Seeds, measure_cells
+from wassflow.laguerre.deadline import Deadline
 from wassflow.laguerre.geometry import Array, morton_order
-from wassflow.laguerre.newton import Deadline, NewtonState
+from wassflow.laguerre.newton import NewtonState
 from wassflow.laguerre.source import Source
 from wassflow.laguerre.starts import solve_with_continuation, starting_potentials
 
