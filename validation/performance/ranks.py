@@ -51,6 +51,7 @@ TARGET_SPEEDUP = 1.7
 CELLS, CELLS_QUICK = 1_000_000, 100_000
 FEATURES = 1000
 TURNS = 3
+RUNS = 3  # of each length in a turn
 RANKS = (1, 2, 8, 64, 256, 1024)
 COMM = MPI.COMM_WORLD
 
@@ -118,10 +119,14 @@ def particles(count: int) -> float:
 
 
 def run_time(run: Callable[[int], Any], steps: int) -> float:
-    """The time that ``steps`` more steps add to a run, per step: what starts and ends it cancels."""
+    """The time that ``steps`` more steps add to a run, per step: what starts and ends it cancels.
+
+    Medians of runs in turns: other work on the machine during one run would be taken for a difference.
+    """
     run(1)
-    short, long = (seconds_of(lambda n=n: run(n)) for n in (1, 1 + steps))
-    return (long - short) / steps
+    pairs = [[seconds_of(lambda n=n: run(n)) for n in (1, 1 + steps)] for _ in range(RUNS)]
+    short, long = np.median(pairs, axis=0)
+    return float(long - short) / steps
 
 
 def seconds_of(action: Callable[[], Any]) -> float:
