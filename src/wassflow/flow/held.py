@@ -89,7 +89,7 @@ def _correct(velocity, held, there, beside, held_axes, slides):  # type: ignore[
             square_taken += (there[k, a] - beside[k, a]) ** 2
             square_here += velocity[i, a] ** 2
         if not (on_kink and absorbed):
-            slides[k] = square_taken > _HELD**2 * square_here
+            slides[k] = (not on_kink) and square_taken > _HELD**2 * square_here
             for a in range(velocity.shape[1]):
                 velocity[i, a] += there[k, a] - beside[k, a]
         elif square_there > _AT_REST**2 * square_beside:

@@ -38,8 +38,8 @@ class MusclTransport:
     from (van Leer, J. Comput. Phys. 32 (1979) 101). Walls let nothing through.
 
     Mass that slides along a wall or along a kink of V is a layer thinner than any cell. A linear function
-    knows nothing of it, and its value at the face changes with the orientation of the simplex: there the mean
-    of the donor crosses.
+    knows nothing of it, and on simplices, whose centroids are not level with the midpoints of their faces,
+    its value there changes with their orientation: there the mean of the donor crosses.
 
     On parallelograms and parallelepipeds the value at the face may take a sixth of what the density of the
     neighbour differs from the linear function: of the mean values of a smooth density on equal boxes this is
@@ -60,7 +60,9 @@ class MusclTransport:
         self._arms = FaceArms(mesh).arms
         self._face_cells = mesh.face_cells
         self._volumes = mesh.volumes
-        self._bend = _BEND if curved and mesh.cell_type in ("quadrilateral", "hexahedron") else 0.0
+        self._level = mesh.cell_type in ("quadrilateral", "hexahedron")
+        self._nowhere = np.zeros(len(mesh.face_cells), dtype=np.uint8)
+        self._bend = _BEND if curved and self._level else 0.0
 
     def set_fluxes(
         self,
@@ -79,8 +81,9 @@ class MusclTransport:
         negative mass.
         """
         self.transfers[:] = 0.0
+        means = self._nowhere if self._level else slides
         fixed = (faces, self._face_cells, fluxes, self._arms, self._volumes)
-        _transfers(*fixed, slides, masses, slopes, self._bend, self.transfers)
+        _transfers(*fixed, means, masses, slopes, self._bend, self.transfers)
         return float(_gather(self.faces, self.signs, self.transfers, masses, rate))
 
     def mean_over_faces(self, values: Array, masses: Array) -> float:
@@ -96,13 +99,13 @@ class MusclTransport:
 
 
 @njit(cache=True)
-def _transfers(faces, face_cells, fluxes, arms, volumes, slides, masses, slopes, bend, transfers):  # type: ignore[no-untyped-def]
+def _transfers(faces, face_cells, fluxes, arms, volumes, means, masses, slopes, bend, transfers):  # type: ignore[no-untyped-def]
     for face in faces:
         side = 0 if fluxes[face] > 0.0 else 1
         donor = face_cells[face, side]
         if masses[donor] > 0.0:
             mean = masses[donor] / volumes[donor]
-            if slides[face]:
+            if means[face]:
                 transfers[face] = fluxes[face] * mean
                 continue
             density = mean
