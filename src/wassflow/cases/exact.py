@@ -37,6 +37,11 @@ class Solution(ABC):
     def functional(self) -> Functional:
         """F."""
 
+    @property
+    def has_density(self) -> bool:
+        """Whether :meth:`density` is known."""
+        return True
+
     @abstractmethod
     def initial(self, u: ArrayLike) -> Array:
         """Return the density of mu_0 at points ``(n, d)``, shape ``(n,)``."""

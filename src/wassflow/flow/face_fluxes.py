@@ -27,11 +27,7 @@ def gradient_and_kinks(V: regularizer.Regularizer, points: Array) -> tuple[Array
     if velocities_alone(V):
         return np.zeros(points.shape), np.ones(len(points), dtype=bool)
     subdifferential = V.subdifferential(points)
-    kinked = np.zeros(len(points), dtype=bool)
-    for radius in (subdifferential.weight_radius, subdifferential.theta_radius, subdifferential.radius):
-        if radius is not None:
-            kinked |= radius > 0.0
-    return subdifferential.gradient, kinked
+    return subdifferential.gradient, subdifferential.kinked
 
 
 class SteepestFluxes:

@@ -93,12 +93,7 @@ class SteppedParticles:
 def _on_kinks(functional: Functional, points: Array) -> NDArray[np.bool_]:
     if functional.regularizer.smooth:
         return np.zeros(len(points), dtype=bool)
-    kinks = functional.regularizer.subdifferential(points)
-    held = np.zeros(len(points), dtype=bool)
-    for radius in (kinks.weight_radius, kinks.theta_radius, kinks.radius):
-        if radius is not None:
-            held |= radius > 0.0
-    return held
+    return functional.regularizer.subdifferential(points).kinked
 
 
 def _on_walls(domain: Domain | None, points: Array) -> NDArray[np.bool_]:

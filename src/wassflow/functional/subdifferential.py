@@ -51,6 +51,11 @@ class Subdifferential:
             _added(self.radius, other.radius),
         )
 
+    @property
+    def kinked(self) -> NDArray[np.bool_]:
+        """Whether dV is more than its gradient at each point, ``(n,)``."""
+        return _any_positive(len(self.gradient), self.weight_radius, self.theta_radius, self.radius)
+
     def least_velocity(self, u: Array, vt: Array, domain: Walls | None = None) -> Array:
         """Return the element of least norm of vt - dV(u) - N(u), shape ``(n, d)``.
 
@@ -71,11 +76,7 @@ class Subdifferential:
         _shrink(v[:, 1:], self.theta_radius)
         if domain is not None:
             inside, v = v, domain.project_velocity(u, v)
-            kinked = np.zeros(len(v), dtype=bool)
-            for radius in (self.weight_radius, self.theta_radius):
-                if radius is not None:
-                    kinked |= radius > 0.0
-            rows = np.flatnonzero(kinked)
+            rows = np.flatnonzero(_any_positive(len(v), self.weight_radius, self.theta_radius))
             rows = rows[np.any(v[rows] != inside[rows], axis=1)]
             if rows.size:
                 v = np.array(v)
@@ -140,6 +141,15 @@ def _project(k: Array, weight_radius: Array, theta_radius: Array) -> Array:
     result[:, 0] = np.clip(k[:, 0], -weight_radius, weight_radius)
     result[:, 1:] = k[:, 1:] - shortened(k[:, 1:], theta_radius)
     return result
+
+
+def _any_positive(size: int, *radii: Array | None) -> NDArray[np.bool_]:
+    """Tell where one of the radii is positive, ``(size,)``."""
+    positive = np.zeros(size, dtype=bool)
+    for radius in radii:
+        if radius is not None:
+            positive |= radius > 0.0
+    return positive
 
 
 def _added(first: Array | None, second: Array | None) -> Array | None:

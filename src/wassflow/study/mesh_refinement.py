@@ -239,8 +239,7 @@ def mesh_refinement(
     solution = case.exact if reference == "exact" else None
     if reference == "quadrature":
         solution = quadrature_reference(case, t_end=compared[-1])
-    # where there are kinks and walls, the quadrature knows no density
-    known = solution is not None and not (isinstance(solution, Reference) and not solution.has_density)
+    known = solution is not None and solution.has_density
     finest_h = 0.0 if known else finest.final.mesh.h
     shown = len(ladder) - (solution is None)
     for level in range(shown):
