@@ -18,7 +18,11 @@ _SAME_VOLUME = 1e-9
 
 
 def density_distance(
-    fine: MeshDensity, coarse: MeshDensity, domain: Domain, width: float = 0.3, time_limit: float = 30.0
+    fine: MeshDensity,
+    coarse: MeshDensity,
+    domain: Domain,
+    width: float = 0.3,
+    time_limit: float | None = None,
 ) -> Bracket:
     """Bracket W2 between two densities, the second on the same or a coarser mesh, to a relative ``width`` if
     possible.
@@ -26,8 +30,9 @@ def density_distance(
     Cheap ways first: on the same or nested meshes :func:`wassflow.transport.nearby.nearby_densities`, which
     resolves distances far below the size of a cell but fails where mass jumps over empty cells; then the
     semi-discrete engine of :func:`wassflow.wasserstein2`; last transport between cells. Each of the last two
-    has ``time_limit`` seconds: on densities that have gathered at kinks they may need many minutes for what a
-    look at orders does not need. The bracket is true all the same.
+    has ``time_limit`` seconds, if that is given: on densities that have gathered at kinks they may need many
+    minutes for what a look at orders does not need. The bracket is true all the same, but its width then
+    depends on how busy the machine is.
     """
     found = _nearby(fine, coarse)
     if found is not None and (found.relative_width <= width or found.width <= _SMALL * fine.mesh.h):
