@@ -68,8 +68,6 @@ def grids(quick: bool) -> Iterator[Row]:
         for torus in (False, True):
             mesh = box([0.0] * dim, [1.0] * dim, 5 if dim == 2 else 3, cell, (torus,) * dim)
             for k in ks:
-                if torus and k == 1:
-                    continue
                 points = grid(k, dim) + (0.37 if torus else 0.0)
                 bracket = wf.wasserstein2(wf.ParticleCloud(points), wf.MeshDensity.uniform(mesh))
                 name = f"grid of {k}^{dim}, {'torus' if torus else 'box'} of {cell}s"
@@ -99,11 +97,13 @@ def affine_images(quick: bool) -> Iterator[Row]:
     cases = [
         ("translation", [1.0, 1.0], [0.4, -0.7], "triangle"),
         ("dilation", [2.0, 0.5], [0.0, 0.0], "quadrilateral"),
+        ("translation", [1.0, 1.0, 1.0], [0.4, -0.7, 0.2], "hexahedron"),
+        ("dilation", [2.0, 0.5, 1.5], [0.0, 0.0, 0.0], "tetrahedron"),
         ("dilation and translation", [1.5, 1.2, 0.7], [0.3, 0.0, 1.0], "hexahedron"),
     ]
-    for name, scale, shift, cell in cases:
+    sizes = {2: (3, 5), 3: (1, 2)} if quick else {2: (5, 10, 20), 3: (2, 4, 6)}
+    for (name, scale, shift, cell), n in ((case, n) for case in cases for n in sizes[len(case[1])]):
         dim = len(scale)
-        n = (5 if quick else 10) if dim == 2 else (2 if quick else 4)
         mesh = box([0.0] * dim, [1.0] * dim, n, cell)
         lower, upper = np.array(shift), np.array(shift) + scale
         image = box(lower.tolist(), upper.tolist(), n, cell)
@@ -169,12 +169,15 @@ def products(quick: bool) -> Iterator[Row]:
 
 def flows(quick: bool) -> Iterator[Row]:
     """O1, O2, O7, O8: clouds moved by the flow map, which is optimal between any two clouds it maps."""
+    K = np.array([[2.0, 0.5, 0.1], [0.5, 1.0, 0.3], [0.1, 0.3, 1.5]])
+    B = np.array([[0.7, 0.2, 0.0], [0.2, -0.3, 0.1], [0.0, 0.1, 0.5]])
     solutions = {
         "O1": (
             QuadraticMean([[2.0, 0.5], [0.5, 1.0]], np.diag([0.7, -0.3]), [1.0, 0.5], [0.0, 0.2]),
             0.3,
             0.9,
         ),
+        "O1, d = 3": (QuadraticMean(K, B, [1.0, 0.5, -0.5], [0.0, 0.2, 0.3]), 0.3, 0.9),
         "O2": (LogisticDilation(y=0.5, kappa=1.0), 0.2, 1.5),
         "O2, d = 3": (LogisticDilation(y=0.5, kappa=1.0, dim=3), 0.2, 1.5),
         "O7": (WallAccumulation([1.0, -0.5]), 0.25, 0.5),
@@ -200,16 +203,21 @@ def flows_of_densities(quick: bool) -> Iterator[Row]:
     """The same between densities: affine images exactly, O7 and O8 by projection, with its radius."""
     n = 6 if quick else 12
     # O1 of a uniform law on a box stays one
-    start = [Profile(0.0, 0.5, "uniform"), Profile(0.1, 0.4, "uniform")]
-    one = QuadraticMean([[2.0, 0.5], [0.5, 1.0]], np.diag([0.7, -0.3]), [1.0, 0.5], [0.0, 0.2], start)
-    two = LogisticDilation(y=0.5, kappa=1.0, start=start)
-    for name, solution in (("O1", one), ("O2", two)):
-        measures = []
-        for time in (0.3, 0.9):
-            corners = solution.flow_map(time, np.array([[p.lower for p in start], [p.upper for p in start]]))
-            measures.append(wf.MeshDensity.uniform(box(*corners.tolist(), n, "triangle")))
-        exact = solution.wasserstein2(0.3, 0.9)
-        yield row(f"{name}, uniform densities", exact, wf.wasserstein2(*measures, rtol=0.05))
+    start = [Profile(0.0, 0.5, "uniform"), Profile(0.1, 0.4, "uniform"), Profile(-0.2, 0.3, "uniform")]
+    K, B = [[2.0, 0.5, 0.1], [0.5, 1.0, 0.3], [0.1, 0.3, 1.5]], np.diag([0.7, -0.3, 0.5])
+    for dim, cells, cell in ((2, n, "triangle"), (3, n // 3, "tetrahedron")):
+        laws = start[:dim]
+        one = QuadraticMean(
+            np.array(K)[:dim, :dim], B[:dim, :dim], [1.0, 0.5, -0.5][:dim], [0.0, 0.2, 0.3][:dim], laws
+        )
+        two = LogisticDilation(y=0.5, kappa=1.0, start=laws)
+        for name, solution in (("O1", one), ("O2", two)):
+            measures = []
+            for time in (0.3, 0.9):
+                ends = solution.flow_map(time, np.array([[p.lower for p in laws], [p.upper for p in laws]]))
+                measures.append(wf.MeshDensity.uniform(box(*ends.tolist(), cells, cell)))
+            exact = solution.wasserstein2(0.3, 0.9)
+            yield row(f"{name}, uniform densities, d = {dim}", exact, wf.wasserstein2(*measures, rtol=0.05))
     # O7: the cells are aligned with the front, so that only those at the walls are not uniform
     seven, n, s, t = WallAccumulation([1.0, 0.5]), 12 if quick else 24, 0.0, 0.5
     mesh = box([0.0, 0.0], [1.0, 1.0], n, "quadrilateral")
