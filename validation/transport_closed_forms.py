@@ -4,9 +4,7 @@ Where the two measures are represented exactly the closed form must lie in the b
 is projected on a mesh, in the bracket widened by a bound of W2 between the density and its projection
 (column "radius"). Exits with 1 if one does not.
 
-An independent semi-discrete code, sdot 2026.10.22.1, was compared once: 200 sites drawn uniformly in the
-unit square against the uniform law, a random density on 8 x 8 squares and one with voids. Its W2, to a
-tolerance of 1e-12, lay inside our brackets, whose relative widths were 7e-14, 8e-12 and 2e-13.
+Independent codes on the same problems: ``transport_peers.py``.
 
     python validation/transport_closed_forms.py --quick
     python validation/transport_closed_forms.py

@@ -60,7 +60,9 @@ def test_implicit_flows_come_to_rest(capsys):
     assert "4 of 4 criteria passed" in printed
 
 
-@pytest.mark.parametrize("name", ["transport_stress", "sampling_laws", "transport_closed_forms"])
+@pytest.mark.parametrize(
+    "name", ["transport_stress", "sampling_laws", "transport_closed_forms", "transport_peers"]
+)
 def test_quick_mode_of_transport_passes(name, capsys):
     arguments = ["--quick"]
     if name == "transport_stress":
