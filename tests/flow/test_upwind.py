@@ -51,8 +51,14 @@ def test_the_rate_is_the_sum_over_faces(cell, periodic):
     rate = transport.rate(masses, np.empty(mesh.num_owned))
     assert np.abs(rate - expected).max() < 1e-14 * scale
     once = np.empty(mesh.num_owned)
-    assert transport.change(fluxes, masses, once) == outflow
+    squares, potential = rng.random(len(fluxes)), rng.standard_normal(mesh.num_owned)
+    change = transport.change(fluxes, squares, potential, masses, once)
     assert np.array_equal(once, rate)
+    assert change.outflow == outflow
+    assert change.mass == pytest.approx(masses[: mesh.num_owned].sum(), rel=1e-14)
+    assert change.potential_rate == pytest.approx(potential @ rate, rel=1e-13, abs=1e-14 * scale)
+    means = [squares[faces[faces >= 0]].mean() for faces in mesh.cell_faces]
+    assert change.dissipation == pytest.approx(masses[: mesh.num_owned] @ means, rel=1e-13)
     dt = 0.5 / outflow
     step = transport.step(masses, dt, np.empty(mesh.num_owned))
     assert np.array_equal(step, masses + dt * rate)

@@ -87,11 +87,12 @@ def wassflow_frozen(job: Job) -> dict[str, float]:
 def wassflow_new_fluxes(job: Job) -> dict[str, float]:
     """Fluxes are new: outflow and rates of change in one pass, new masses in another."""
     now, then, rate = job.masses.copy(), job.masses.copy(), np.empty_like(job.masses)
+    squares, potential = job.fluxes**2, np.ones_like(rate)
 
     def step(dt: float = job.dt) -> None:
         nonlocal now, then
-        job.transport.change(job.fluxes, now, rate)
-        stage_masses(now, 1.0, now, rate, dt, 0.0, then)
+        job.transport.change(job.fluxes, squares, potential, now, rate)
+        stage_masses(now, now, rate, then, 1.0, dt, 0.0)
         now, then = then, now
 
     step(0.0)

@@ -90,6 +90,7 @@ def main() -> None:
     fluxes = mesh.face_areas * np.einsum("ij,ij->i", rotation(mesh.face_midpoints), mesh.face_normals)
     masses = mesh.volumes * (1.0 + mesh.centroids[:, 0])
     out, rate = np.empty_like(masses), np.empty_like(masses)
+    squares, potential = fluxes**2, np.ones_like(masses)
     dt = 0.9 / transport.set_fluxes(fluxes, masses)
     transport.step(masses, dt, out)
     assert abs(out.sum() - masses.sum()) < 1e-12 * masses.sum(), "mass must be conserved"
@@ -107,7 +108,7 @@ def main() -> None:
     actions: dict[str, Callable[[], Any]] = {
         "step": lambda: transport.step(masses, dt, out),
         "csr": lambda: matrix @ masses,
-        "change": lambda: transport.change(fluxes, masses, rate),
+        "change": lambda: transport.change(fluxes, squares, potential, masses, rate),
         "set": lambda: transport.set_fluxes(fluxes, masses),
         "triad": lambda: triad(a, b, 2.0, c),
     }

@@ -1,7 +1,7 @@
 """What a density does at one instant: its velocity, its rates of change, and how long a step may be."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,9 @@ from wassflow.flow.muscl import MusclTransport
 from wassflow.flow.reconstruction import Limiter, LinearReconstruction
 from wassflow.flow.stage import stage_masses
 from wassflow.flow.threads import threads_on
-from wassflow.flow.upwind import UpwindTransport, faces_with_mass
+from wassflow.flow.upwind import Change, UpwindTransport, faces_with_mass
 from wassflow.functional import FirstVariation, Functional
-from wassflow.functional.evaluation import FixedPoints
+from wassflow.functional.evaluation import FixedPoints, over_rows
 
 # The positivity bound dt * outflow <= 1, less the rounding errors of the outflow of a cell and the 1e-12 by
 # which a step may be stretched to hit a save time: a full step empties a cell without going below zero, and
@@ -110,7 +110,7 @@ class DensityScheme(ABC):
         self.mesh = mesh
         self.velocity = velocity
         self.active_faces = self.seen_faces = 0
-        threads = threads_on(mesh)
+        self._threads = threads = threads_on(mesh)
         centroids = mesh.centroids[: mesh.num_owned]
         self._at_centroids = self._at_nodes = FixedPoints(functional.features, centroids, threads)
         self._potential = self._node_potential = self._regularizer(centroids, "cell centroids")
@@ -146,23 +146,17 @@ class DensityScheme(ABC):
         self.seen_faces += self._active.size
         if faces.size < self.fluxes.size:
             self.fluxes[:] = 0.0
-        outflow, dissipation = 0.0, 0.0
-        if not faces.size:
-            rate[:] = 0.0
-        elif self.velocity.fluxes(variation, faces, self.fluxes):
-            outflow = self._transport(cells, faces, rate)
-            dissipation = self._dissipation(masses)
+        if faces.size and self.velocity.fluxes(variation, faces, self.fluxes):
+            change = self._change(cells, faces, rate)
         else:
             rate[:] = 0.0
-            outflow = np.nan
+            change = Change(np.nan if faces.size else 0.0, float(masses[: mesh.num_owned].sum()))
         # One reduction: sums first, then one slot per rank for the largest outflow.
         size = features.size
         packed = np.zeros(size + 3 + mesh.comm.size)
         packed[:size] = self._at_centroids.moment(rate)
-        packed[size] = self._potential @ rate
-        packed[size + 1] = dissipation
-        packed[size + 2] = masses[: mesh.num_owned].sum()
-        packed[size + 3 + mesh.comm.rank] = outflow
+        packed[size : size + 3] = change.potential_rate, change.dissipation, change.mass
+        packed[size + 3 + mesh.comm.rank] = change.outflow
         packed = mesh.allsum(packed)
         outflow = float(packed[size + 3 :].max())
         if not np.isfinite(outflow):
@@ -189,7 +183,8 @@ class DensityScheme(ABC):
         return self.mesh.allsum(self._at_centroids.moment(masses))
 
     def _faces_with_mass(self, masses: Array) -> NDArray[np.int64]:
-        if masses.size and masses.min() > 0.0:
+        least = over_rows(lambda part: masses[part].min(initial=np.inf), masses.size, self._threads)
+        if min(least) > 0.0:
             return self._all_faces
         return self._active[: faces_with_mass(self.mesh.face_cells, masses, self._active)]
 
@@ -204,7 +199,12 @@ class DensityScheme(ABC):
     def _stage_masses(self, start: CellMasses, state: State, dt: float, share: float) -> Array:
         """Return the masses (with ghosts) of :meth:`stage`."""
         masses = np.empty_like(start.masses)
-        stage_masses(start.masses, share, state.cells.masses, state.rate, dt, self._least_mass, masses)
+        arrays = (start.masses, state.cells.masses, state.rate, masses)
+
+        def work(part: slice) -> None:
+            stage_masses(*(array[part] for array in arrays), share, dt, self._least_mass)
+
+        over_rows(work, state.rate.size, self._threads)
         return self.mesh.halo.update(masses)
 
     def _slopes(self, masses: Array) -> Array | None:
@@ -212,12 +212,8 @@ class DensityScheme(ABC):
         return None
 
     @abstractmethod
-    def _transport(self, cells: CellMasses, faces: NDArray[np.int64], rate: Array) -> float:
-        """Write dm/dt for the volume fluxes that are set to ``rate`` and return the largest outflow."""
-
-    @abstractmethod
-    def _dissipation(self, masses: Array) -> float:
-        """Return this rank's part of int |v|^2 dmu."""
+    def _change(self, cells: CellMasses, faces: NDArray[np.int64], rate: Array) -> Change:
+        """Write dm/dt for the volume fluxes that are set to ``rate``; return this rank's part of the rest."""
 
     def _energy_rate(
         self, variation: FirstVariation, moment_rate: Array, regularization_rate: float, dissipation: float
@@ -262,11 +258,12 @@ class UpwindScheme(DensityScheme):
             (1.0 - share) * start.regularization + share * regularization,
         )
 
-    def _transport(self, cells: CellMasses, faces: NDArray[np.int64], rate: Array) -> float:
-        return self.transport.change(self.fluxes, cells.masses, rate)
-
-    def _dissipation(self, masses: Array) -> float:
-        return self.velocity.dissipation(self.transport, masses)
+    def _change(self, cells: CellMasses, faces: NDArray[np.int64], rate: Array) -> Change:
+        velocity, transport, masses = self.velocity, self.transport, cells.masses
+        change = transport.change(self.fluxes, velocity.values, self._potential, masses, rate)
+        if velocity.decays_energy:
+            return replace(change, dissipation=velocity.dissipation(transport, masses))
+        return change
 
     def _energy_rate(
         self, variation: FirstVariation, moment_rate: Array, regularization_rate: float, dissipation: float
@@ -313,10 +310,13 @@ class MusclScheme(DensityScheme):
     def _slopes(self, masses: Array) -> Array | None:
         return self._reconstruction.slopes(masses)
 
-    def _transport(self, cells: CellMasses, faces: NDArray[np.int64], rate: Array) -> float:
+    def _change(self, cells: CellMasses, faces: NDArray[np.int64], rate: Array) -> Change:
         assert cells.slopes is not None
-        slides = self.velocity.slides
-        return self.transport.set_fluxes(self.fluxes, slides, cells.masses, cells.slopes, faces, rate)
-
-    def _dissipation(self, masses: Array) -> float:
-        return self.velocity.dissipation(self.transport, masses)
+        masses, slides = cells.masses, self.velocity.slides
+        outflow = self.transport.set_fluxes(self.fluxes, slides, masses, cells.slopes, faces, rate)
+        return Change(
+            outflow=outflow,
+            mass=float(masses[: self.mesh.num_owned].sum()),
+            dissipation=self.velocity.dissipation(self.transport, masses),
+            potential_rate=float(self._potential @ rate),
+        )

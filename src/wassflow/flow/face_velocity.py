@@ -42,6 +42,8 @@ class FaceVelocity(ABC):
     """|f| v.n on faces of ``mesh``, from the left to the right cell, for the functional's first variation.
 
     Attributes:
+        values: (faces,), |v|^2, or what else :meth:`dissipation` needs; only the entries of the faces last
+            evaluated are valid.
         decays_energy: whether first-order upwind fluxes of this velocity never let F_h rise, and lose it at
             the rate :meth:`dissipation`.
         slides: (faces,), 1 at those across which mass slid that a wall or a kink of V holds, as last
@@ -53,9 +55,7 @@ class FaceVelocity(ABC):
 
     def __init__(self, functional: Functional, mesh: Any) -> None:
         self.mesh = mesh
-        # Per face, whatever :meth:`dissipation` needs; only the entries of the faces last evaluated are
-        # valid.
-        self._values = np.zeros(len(mesh.face_cells))
+        self.values = np.zeros(len(mesh.face_cells))
         self.slides = np.zeros(len(mesh.face_cells), dtype=np.uint8)
 
     @abstractmethod
@@ -101,17 +101,17 @@ class PointwiseVelocity(FaceVelocity):
     def fluxes(self, variation: FirstVariation, faces: NDArray[np.int64], out: Array) -> bool:
         """Write |f| v(x_f).n of the given faces to ``out``; tell whether all are finite."""
         paired = self._midpoints.pair_gradient(variation.slope, faces)
-        finite = self._steepest.write(paired, faces, out, self._values)
+        finite = self._steepest.write(paired, faces, out, self.values)
         special = self._special if faces.size == out.size else faces[self._special_row[faces] >= 0]
         if special.size:
             velocity = self._at_special(variation, self._special_row[special])
             self._held.correct(velocity, variation, special)
-            finite &= fluxes_of(velocity, self._vectors, special, out, self._values)
+            finite &= fluxes_of(velocity, self._vectors, special, out, self.values)
         return finite
 
     def dissipation(self, transport: Transport, masses: Array) -> float:
         """Return this rank's part of sum_K m_K mean_f |v(x_f)|^2."""
-        return transport.mean_over_faces(self._values, masses)
+        return transport.mean_over_faces(self.values, masses)
 
 
 class PotentialVelocity(FaceVelocity):
@@ -163,13 +163,13 @@ class PotentialVelocity(FaceVelocity):
         paired = variation.features.pair(rows(self.mesh.centroids, cells), variation.slope)
         self._first_variation[cells] = paired + rows(self._potential, cells)
         drop = self._first_variation[left] - self._first_variation[right]
-        self._values[faces] = np.abs(drop)
+        self.values[faces] = np.abs(drop)
         out[faces] = drop * rows(self._conductance, faces)
         return bool(np.all(np.isfinite(drop)))
 
     def dissipation(self, transport: Transport, masses: Array) -> float:
         """Return this rank's part of sum_f |f| d_KL (v.n)^2 rho_donor."""
-        return transport.sum_over_transfers(self._values, masses)
+        return transport.sum_over_transfers(self.values, masses)
 
 
 FACE_VELOCITIES: dict[str, type[FaceVelocity]] = {

@@ -3,12 +3,9 @@
 from numba import njit
 
 
-@njit(cache=True)
-def stage_masses(start, share, masses, rate, dt, least, out):  # type: ignore[no-untyped-def]
-    """Write (1 - share) start + share (masses + dt rate) to ``out``, with less than ``least`` dropped.
-
-    ``rate`` has an entry for each owned cell; the others may go on with ghosts.
-    """
+@njit(cache=True, nogil=True)
+def stage_masses(start, masses, rate, out, share, dt, least):  # type: ignore[no-untyped-def]
+    """Write (1 - share) start + share (masses + dt rate) to ``out``, with less than ``least`` dropped."""
     for cell in range(rate.size):
         moved = masses[cell] + dt * rate[cell]
         if share != 1.0:

@@ -19,6 +19,8 @@ from wassflow.vectorized import read
 
 # Points to a fibre, on average, that make it worth while: below, the general way is as fast.
 _LEAST_SHARED = 4
+# Sums over a fibre at a time: neighbours often lie on the same one, and would wait for each other.
+_SUMS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,17 +101,21 @@ class FixedPoints:
         """Return the sum of mass times w on each fibre."""
 
         def work(part: slice) -> Array:
-            sums = np.zeros(self.fibres)
+            sums = np.zeros((_SUMS, self.fibres))
             _spread(self._fibre[part], self._weights[part], masses[part], sums)
-            return sums
+            return sums.sum(axis=0)
 
         return np.sum(over_rows(work, masses.size, self._threads), axis=0)
 
 
 @njit(cache=True, nogil=True)
 def _spread(fibre, weights, masses, sums):  # type: ignore[no-untyped-def]
-    for i in range(fibre.size):
-        sums[read(fibre, i)] += read(weights, i) * read(masses, i)
+    whole = fibre.size - fibre.size % _SUMS
+    for i in range(0, whole, _SUMS):
+        for k in range(_SUMS):
+            sums[k, read(fibre, i + k)] += read(weights, i + k) * read(masses, i + k)
+    for i in range(whole, fibre.size):
+        sums[0, read(fibre, i)] += read(weights, i) * read(masses, i)
 
 
 @njit(cache=True, nogil=True)
