@@ -199,12 +199,12 @@ class DensityScheme(ABC):
     def _stage_masses(self, start: CellMasses, state: State, dt: float, share: float) -> Array:
         """Return the masses (with ghosts) of :meth:`stage`."""
         masses = np.empty_like(start.masses)
-        arrays = (start.masses, state.cells.masses, state.rate, masses)
+        before, now, rate = start.masses, state.cells.masses, state.rate
 
         def work(part: slice) -> None:
-            stage_masses(*(array[part] for array in arrays), share, dt, self._least_mass)
+            stage_masses(before[part], now[part], rate[part], masses[part], share, dt, self._least_mass)
 
-        over_rows(work, state.rate.size, self._threads)
+        over_rows(work, rate.size, self._threads)
         return self.mesh.halo.update(masses)
 
     def _slopes(self, masses: Array) -> Array | None:

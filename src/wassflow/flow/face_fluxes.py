@@ -70,7 +70,10 @@ class SteepestFluxes:
 def fluxes_of(
     velocity: Array, vectors: Array, faces: NDArray[np.int64], fluxes: Array, squares: Array
 ) -> bool:
-    """Write the fluxes and squares of velocities at the given faces, (len(faces), d); as the one above."""
+    """Write the fluxes and squares of velocities at the given faces; are all fluxes finite?
+
+    ``velocity`` and ``vectors`` are those of the given faces, (len(faces), d).
+    """
     return bool(_fluxes_of(velocity, vectors, faces, fluxes, squares) == 0)
 
 
@@ -81,11 +84,11 @@ def _fluxes_of(velocity, vectors, faces, fluxes, squares):  # type: ignore[no-un
         face = faces[row]
         flux, square = 0.0, 0.0
         for a in range(velocity.shape[1]):
-            flux += velocity[row, a] * vectors[face, a]
+            flux += velocity[row, a] * vectors[row, a]
             square += velocity[row, a] ** 2
         fluxes[face] = flux
         squares[face] = square
-        wrong += 0 if np.isfinite(flux) else 1
+        wrong += 0 if flux - flux == 0.0 else 1
     return wrong
 
 

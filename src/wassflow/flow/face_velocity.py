@@ -14,7 +14,7 @@ from wassflow.arguments import Array
 from wassflow.errors import WassflowError
 from wassflow.flow.face_fluxes import SteepestFluxes, fluxes_of, gradient_and_kinks
 from wassflow.flow.held import HeldMass
-from wassflow.flow.least_velocity import LeastVelocity
+from wassflow.flow.least_velocity import LeastElement
 from wassflow.flow.rows import rows
 from wassflow.flow.threads import threads_on
 from wassflow.functional import FirstVariation, Functional
@@ -93,10 +93,11 @@ class PointwiseVelocity(FaceVelocity):
         gradient, special = gradient_and_kinks(V, midpoints)
         special[self._held.faces] = True
         self._special = np.flatnonzero(special)
-        self._at_special = LeastVelocity(functional, midpoints[special])
+        self._at_special = LeastElement(V, midpoints[special], threads=threads)
         self._special_row = np.where(special, np.cumsum(special) - 1, -1)
-        self._vectors = mesh.face_areas[:, None] * mesh.face_normals
-        self._steepest = SteepestFluxes(gradient, self._vectors, threads)
+        vectors = mesh.face_areas[:, None] * mesh.face_normals
+        self._special_vectors = vectors[special]
+        self._steepest = SteepestFluxes(gradient, vectors, threads)
 
     def fluxes(self, variation: FirstVariation, faces: NDArray[np.int64], out: Array) -> bool:
         """Write |f| v(x_f).n of the given faces to ``out``; tell whether all are finite."""
@@ -104,9 +105,10 @@ class PointwiseVelocity(FaceVelocity):
         finite = self._steepest.write(paired, faces, out, self.values)
         special = self._special if faces.size == out.size else faces[self._special_row[faces] >= 0]
         if special.size:
-            velocity = self._at_special(variation, self._special_row[special])
+            row = self._special_row[special]
+            velocity = self._at_special(-paired.rows(special), row)
             self._held.correct(velocity, variation, special)
-            finite &= fluxes_of(velocity, self._vectors, special, out, self.values)
+            finite &= fluxes_of(velocity, rows(self._special_vectors, row), special, out, self.values)
         return finite
 
     def dissipation(self, transport: Transport, masses: Array) -> float:

@@ -4,11 +4,14 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from wassflow.arguments import Array
 from wassflow.flow.least_velocity import LeastVelocity
 from wassflow.flow.rows import rows
+from wassflow.flow.threads import threads_on
 from wassflow.functional import FirstVariation, Functional, regularizer
+from wassflow.functional.evaluation import over_rows
 from wassflow.mesh.layers import faces_in_layer, wall_points
 
 # how near the one-sided velocity at a kink is taken, relative to the distance of the face
@@ -54,29 +57,32 @@ class HeldMass:
         self._held_axes = held[self.faces]
         beside = points + _ONE_SIDED * (mesh.face_midpoints - points)
         points, beside = (mesh.domain.wrap(at[self.faces]) for at in (points, beside))
-        self._there = LeastVelocity(functional, points, mesh.domain)
-        self._beside = LeastVelocity(functional, beside)
+        self._threads = threads = threads_on(mesh)
+        self._there = LeastVelocity(functional, points, mesh.domain, threads)
+        self._beside = LeastVelocity(functional, beside, None, threads)
         self.slides = np.zeros(len(mesh.face_cells), dtype=np.uint8)
         self._row = np.full(len(mesh.face_cells), -1, dtype=np.int64)
         self._row[self.faces] = np.arange(self.faces.size)
 
-    def correct(self, velocity: Array, variation: FirstVariation, faces: Any) -> None:
+    def correct(self, velocity: Array, variation: FirstVariation, faces: NDArray[np.integer]) -> None:
         """Correct velocities at the midpoints of the given faces, in place."""
         self.slides[self.faces] = 0
         row = self._row[faces]
         held = np.flatnonzero(row >= 0)
-        if not np.all(np.isfinite(velocity)):  # told by who asked for the velocity
-            held = held[np.isfinite(velocity[held]).all(axis=1)]
         if held.size:
             row = row[held]
             there, beside = self._there(variation, row), self._beside(variation, row)
-            slides = np.zeros(held.size, dtype=np.uint8)
-            _correct(velocity, held, there, beside, rows(self._held_axes, row), slides)
-            self.slides[rows(faces, held)] = slides
+            axes, faces = rows(self._held_axes, row), rows(faces, held)
+
+            def work(part: slice) -> None:
+                given = (there[part], beside[part], axes[part], faces[part])
+                _correct(velocity, held[part], *given, self.slides)
+
+            over_rows(work, held.size, self._threads)
 
 
-@njit(cache=True)
-def _correct(velocity, held, there, beside, held_axes, slides):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _correct(velocity, held, there, beside, held_axes, faces, slides):  # type: ignore[no-untyped-def]
     for k in range(held.size):
         i = held[k]
         on_kink, absorbed = False, True
@@ -88,12 +94,14 @@ def _correct(velocity, held, there, beside, held_axes, slides):  # type: ignore[
             square_beside += beside[k, a] ** 2
             square_taken += (there[k, a] - beside[k, a]) ** 2
             square_here += velocity[i, a] ** 2
+        if not np.isfinite(square_here):  # told by who asked for the velocity
+            continue
         if not (on_kink and absorbed):
-            slides[k] = (not on_kink) and square_taken > _HELD**2 * square_here
+            slides[faces[k]] = (not on_kink) and square_taken > _HELD**2 * square_here
             for a in range(velocity.shape[1]):
                 velocity[i, a] += there[k, a] - beside[k, a]
         elif square_there > _AT_REST**2 * square_beside:
-            slides[k] = 1
+            slides[faces[k]] = 1
             for a in range(velocity.shape[1]):
                 velocity[i, a] = there[k, a]
 

@@ -3,12 +3,15 @@
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from wassflow.arguments import Array
+from wassflow.domain import Box
 from wassflow.flow.rows import rows
 from wassflow.functional import FirstVariation, Functional, regularizer
-from wassflow.functional.evaluation import FixedPoints
+from wassflow.functional.evaluation import FixedPoints, over_rows
+from wassflow.functional.subdifferential import Subdifferential
 
 
 class LeastVelocity:
@@ -18,20 +21,104 @@ class LeastVelocity:
         functional: F.
         points: ``(n, d)``; not changed afterwards.
         domain: with walls, if its normal cones N take part.
+        threads: for large numbers of points.
     """
 
-    def __init__(self, functional: Functional, points: Array, domain: Any = None) -> None:
-        self._points, self._domain = FixedPoints(functional.features, points), domain
-        V = functional.regularizer
-        self._subdifferential = None if velocities_alone(V) else V.subdifferential(points)
+    def __init__(self, functional: Functional, points: Array, domain: Any = None, threads: int = 1) -> None:
+        self._points = FixedPoints(functional.features, points, threads)
+        self._least = LeastElement(functional.regularizer, points, domain, threads)
 
     def __call__(self, variation: FirstVariation, chosen: NDArray[np.integer]) -> Array:
         """Return v at the chosen points, ``(len(chosen), d)``; as many as there are, are all in order."""
-        smooth = -self._points.pair_gradient(variation.slope, chosen).rows()
-        points = self._points.points
-        if self._subdifferential is not None and chosen.size == len(points):
-            return self._subdifferential.least_velocity(points, smooth, self._domain)
-        return variation.regularizer.velocity(rows(points, chosen), smooth, self._domain)
+        return self._least(-self._points.pair_gradient(variation.slope, chosen).rows(), chosen)
+
+
+class LeastElement:
+    """The element of least norm of vt - dV - N at fixed points.
+
+    Args:
+        V: the regulariser.
+        points: ``(n, d)``; not changed afterwards.
+        domain: with walls, if its normal cones N take part.
+        threads: for large numbers of points.
+    """
+
+    def __init__(
+        self, V: regularizer.Regularizer, points: Array, domain: Any = None, threads: int = 1
+    ) -> None:
+        self._V, self._points, self._domain = V, points, domain
+        self._subdifferential = None if velocities_alone(V) else V.subdifferential(points)
+        self._intervals: Intervals | None = None
+        if self._subdifferential is not None and _separable(self._subdifferential, domain):
+            self._intervals = Intervals(self._subdifferential, points, domain, threads)
+
+    def __call__(self, vt: Array, chosen: NDArray[np.integer]) -> Array:
+        """Return the elements at the chosen points, for vt there, which may be overwritten."""
+        if self._intervals is not None:
+            return self._intervals.subtract_from(vt, chosen)
+        if self._subdifferential is not None and chosen.size == len(self._points):
+            return self._subdifferential.least_velocity(self._points, vt, self._domain)
+        return self._V.velocity(rows(self._points, chosen), vt, self._domain)
+
+
+class Intervals:
+    """dV + N where it is a product of intervals: an interval along w and the walls of a box.
+
+    The element of least norm is then that of each coordinate.
+
+    Args:
+        subdifferential: dV at the points, without balls.
+        points: ``(n, d)``.
+        domain: the box, or None.
+        threads: for large numbers of points.
+
+    >>> upper = Subdifferential(np.zeros((2, 2)), np.array([1.0, 0.0]))
+    >>> parts = Intervals(upper, np.array([[0.0, 0.0], [0.0, 1.0]]), Box([-1.0, -1.0], [1.0, 1.0]))
+    >>> print(parts.subtract_from(np.array([[3.0, 1.0], [3.0, 1.0]]), np.arange(2)))
+    [[2. 1.]
+     [3. 0.]]
+    """
+
+    def __init__(
+        self, subdifferential: Subdifferential, points: Array, domain: Box | None = None, threads: int = 1
+    ) -> None:
+        self._gradient, self._threads = subdifferential.gradient, threads
+        radius = subdifferential.weight_radius
+        self._radius = np.zeros(len(points)) if radius is None else radius
+        # walls that a point touches along each axis: -1 for the lower one, 1 for the upper one
+        self._walls = np.zeros(points.shape, dtype=np.int8)
+        if domain is not None:
+            ones = np.ones(points.shape)
+            self._walls += domain.project_velocity(points, ones) == 0.0
+            self._walls -= domain.project_velocity(points, -ones) == 0.0
+
+    def subtract_from(self, velocity: Array, chosen: NDArray[np.integer]) -> Array:
+        """Leave in ``velocity`` (len(chosen), d) its element of least norm, and return it."""
+        gradient, radius, walls = (rows(of, chosen) for of in (self._gradient, self._radius, self._walls))
+
+        def work(part: slice) -> None:
+            _least_of_each(gradient[part], radius[part], walls[part], velocity[part])
+
+        over_rows(work, len(velocity), self._threads)
+        return velocity
+
+
+@njit(cache=True, nogil=True)
+def _least_of_each(gradient, radius, walls, velocity):  # type: ignore[no-untyped-def]
+    for i in range(velocity.shape[0]):
+        for a in range(velocity.shape[1]):
+            v = velocity[i, a] - gradient[i, a]
+            if a == 0 and radius[i] > 0.0:
+                # comparisons let pass what is not a number
+                v -= -radius[i] if v < -radius[i] else (radius[i] if v > radius[i] else v)
+            velocity[i, a] = 0.0 if walls[i, a] * v > 0.0 else v
+
+
+def _separable(subdifferential: Subdifferential, domain: Any) -> bool:
+    balls = (subdifferential.theta_radius, subdifferential.radius)
+    return (domain is None or isinstance(domain, Box)) and not any(
+        radius is not None and radius.any() for radius in balls
+    )
 
 
 def velocities_alone(V: regularizer.Regularizer) -> bool:

@@ -32,19 +32,26 @@ class Pairings:
         chosen: numbers of the points asked for, ``(c,)``.
         fibre: of every point, asked for or not, ``(n,)``; None if each point has a row of its own.
         weights: w of every point, ``(n,)``; None likewise.
+        threads: for large numbers of points.
     """
 
     values: Array
     chosen: NDArray[np.integer]
     fibre: NDArray[np.int32] | None = None
     weights: Array | None = None
+    threads: int = 1
 
-    def rows(self) -> Array:
-        """Return <g, D Phi> at the points asked for, ``(c, d)``."""
+    def rows(self, some: NDArray[np.integer] | None = None) -> Array:
+        """Return <g, D Phi> at the points asked for or at some of them, in ascending order, ``(c, d)``."""
         if self.fibre is None or self.weights is None:
-            return self.values
-        out = np.empty((self.chosen.size, self.values.shape[1]))
-        _expand(self.values, self.fibre, self.weights, self.chosen, out)
+            return self.values if some is None else self.values[np.searchsorted(self.chosen, some)]
+        at = self.chosen if some is None else some
+        out = np.empty((at.size, self.values.shape[1]))
+        over_rows(
+            lambda part: _expand(self.values, self.fibre, self.weights, at[part], out[part]),
+            at.size,
+            self.threads,
+        )
         return out
 
 
@@ -84,7 +91,7 @@ class FixedPoints:
         """Return <g, D Phi> at the chosen points, for g ``(N,)``; as many as there are, are all in order."""
         if self._shared and chosen.size >= self.fibres:
             values = self.features.pair_gradient(self._base, g)
-            return Pairings(values, chosen, self._fibre, self._weights)
+            return Pairings(values, chosen, self._fibre, self._weights, self._threads)
         at = self.points if chosen.size == len(self.points) else self.points[chosen]
         return Pairings(self.features.pair_gradient(at, g), chosen)
 
