@@ -68,28 +68,36 @@ class SteepestFluxes:
 
 
 def fluxes_of(
-    velocity: Array, vectors: Array, faces: NDArray[np.int64], fluxes: Array, squares: Array
+    velocity: Array, vectors: Array, faces: NDArray[np.int64], fluxes: Array, squares: Array, threads: int = 1
 ) -> bool:
     """Write the fluxes and squares of velocities at the given faces; are all fluxes finite?
 
     ``velocity`` and ``vectors`` are those of the given faces, (len(faces), d).
     """
-    return bool(_fluxes_of(velocity, vectors, faces, fluxes, squares) == 0)
+    kernel = _kernel_of_velocities(velocity.shape[1])
+
+    def work(part: slice) -> int:
+        return kernel(velocity[part], vectors[part], faces[part], fluxes, squares)
+
+    return sum(over_rows(work, faces.size, threads)) == 0
 
 
-@njit(cache=True)
-def _fluxes_of(velocity, vectors, faces, fluxes, squares):  # type: ignore[no-untyped-def]
-    wrong = 0
-    for row in range(faces.size):
-        face = faces[row]
-        flux, square = 0.0, 0.0
-        for a in range(velocity.shape[1]):
-            flux += velocity[row, a] * vectors[row, a]
-            square += velocity[row, a] ** 2
-        fluxes[face] = flux
-        squares[face] = square
-        wrong += 0 if flux - flux == 0.0 else 1
-    return wrong
+@lru_cache
+def _kernel_of_velocities(dim: int) -> Callable:
+    @njit(cache=True, nogil=True)
+    def kernel(velocity, vectors, faces, fluxes, squares):  # type: ignore[no-untyped-def]
+        wrong = 0
+        for row in range(faces.size):
+            flux, square = 0.0, 0.0
+            for a in range(dim):
+                flux += velocity[row, a] * vectors[row, a]
+                square += velocity[row, a] ** 2
+            fluxes[faces[row]] = flux
+            squares[faces[row]] = square
+            wrong += 0 if flux - flux == 0.0 else 1
+        return wrong
+
+    return kernel
 
 
 @lru_cache

@@ -86,6 +86,7 @@ class PointwiseVelocity(FaceVelocity):
     def __init__(self, functional: Functional, mesh: Any) -> None:
         super().__init__(functional, mesh)
         features, V, threads = functional.features, functional.regularizer, threads_on(mesh)
+        self._threads = threads
         midpoints = mesh.domain.wrap(mesh.face_midpoints)
         self._midpoints = FixedPoints(features, midpoints, threads)
         self._held = HeldMass(functional, mesh)
@@ -93,6 +94,7 @@ class PointwiseVelocity(FaceVelocity):
         gradient, special = gradient_and_kinks(V, midpoints)
         special[self._held.faces] = True
         self._special = np.flatnonzero(special)
+        self._all_special = np.arange(self._special.size)
         self._at_special = LeastElement(V, midpoints[special], threads=threads)
         self._special_row = np.where(special, np.cumsum(special) - 1, -1)
         vectors = mesh.face_areas[:, None] * mesh.face_normals
@@ -105,10 +107,12 @@ class PointwiseVelocity(FaceVelocity):
         finite = self._steepest.write(paired, faces, out, self.values)
         special = self._special if faces.size == out.size else faces[self._special_row[faces] >= 0]
         if special.size:
-            row = self._special_row[special]
-            velocity = self._at_special(-paired.rows(special), row)
+            row = self._all_special if special is self._special else self._special_row[special]
+            slopes = paired.rows(special)
+            velocity = self._at_special(np.negative(slopes, out=slopes), row)
             self._held.correct(velocity, variation, special)
-            finite &= fluxes_of(velocity, rows(self._special_vectors, row), special, out, self.values)
+            vectors = rows(self._special_vectors, row)
+            finite &= fluxes_of(velocity, vectors, special, out, self.values, self._threads)
         return finite
 
     def dissipation(self, transport: Transport, masses: Array) -> float:

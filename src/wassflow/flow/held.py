@@ -1,5 +1,7 @@
 """How mass moves that is held at a wall or at a kink of V, for faces beside it."""
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -63,47 +65,56 @@ class HeldMass:
         self.slides = np.zeros(len(mesh.face_cells), dtype=np.uint8)
         self._row = np.full(len(mesh.face_cells), -1, dtype=np.int64)
         self._row[self.faces] = np.arange(self.faces.size)
+        # the faces last asked for, which of them are within a layer, and their numbers among ``faces``
+        self._asked: NDArray[np.integer] = np.zeros(0, dtype=np.int64)
+        self._held = self._held_row = self._asked
 
     def correct(self, velocity: Array, variation: FirstVariation, faces: NDArray[np.integer]) -> None:
         """Correct velocities at the midpoints of the given faces, in place."""
-        self.slides[self.faces] = 0
-        row = self._row[faces]
-        held = np.flatnonzero(row >= 0)
+        if faces is not self._asked:  # once mass is everywhere, always the same
+            self.slides[self.faces] = 0
+            row = self._row[faces]
+            self._asked, self._held = faces, np.flatnonzero(row >= 0)
+            self._held_row = row[self._held]
+        held, row = self._held, self._held_row
         if held.size:
-            row = row[held]
             there, beside = self._there(variation, row), self._beside(variation, row)
-            axes, faces = rows(self._held_axes, row), rows(faces, held)
+            axes, correct, at = rows(self._held_axes, row), _kernel(velocity.shape[1]), rows(faces, held)
 
             def work(part: slice) -> None:
-                given = (there[part], beside[part], axes[part], faces[part])
-                _correct(velocity, held[part], *given, self.slides)
+                correct(velocity, held[part], there[part], beside[part], axes[part], at[part], self.slides)
 
             over_rows(work, held.size, self._threads)
 
 
-@njit(cache=True, nogil=True)
-def _correct(velocity, held, there, beside, held_axes, faces, slides):  # type: ignore[no-untyped-def]
-    for k in range(held.size):
-        i = held[k]
-        on_kink, absorbed = False, True
-        square_there, square_beside, square_taken, square_here = 0.0, 0.0, 0.0, 0.0
-        for a in range(velocity.shape[1]):
-            on_kink |= held_axes[k, a]
-            absorbed &= (there[k, a] == 0.0) | (not held_axes[k, a])
-            square_there += there[k, a] ** 2
-            square_beside += beside[k, a] ** 2
-            square_taken += (there[k, a] - beside[k, a]) ** 2
-            square_here += velocity[i, a] ** 2
-        if not np.isfinite(square_here):  # told by who asked for the velocity
-            continue
-        if not (on_kink and absorbed):
-            slides[faces[k]] = (not on_kink) and square_taken > _HELD**2 * square_here
-            for a in range(velocity.shape[1]):
-                velocity[i, a] += there[k, a] - beside[k, a]
-        elif square_there > _AT_REST**2 * square_beside:
-            slides[faces[k]] = 1
-            for a in range(velocity.shape[1]):
-                velocity[i, a] = there[k, a]
+@lru_cache
+def _kernel(dim: int) -> Callable:
+    @njit(cache=True, nogil=True)
+    def correct(velocity, held, there, beside, held_axes, faces, slides):  # type: ignore[no-untyped-def]
+        for k in range(held.size):
+            i = held[k]
+            on_kink, absorbed = False, True
+            square_there, square_beside, square_taken, square_here = 0.0, 0.0, 0.0, 0.0
+            for a in range(dim):
+                on_kink |= held_axes[k, a]
+                absorbed &= (there[k, a] == 0.0) | (not held_axes[k, a])
+                square_there += there[k, a] ** 2
+                square_beside += beside[k, a] ** 2
+                square_taken += (there[k, a] - beside[k, a]) ** 2
+                square_here += velocity[i, a] ** 2
+            slides[faces[k]] = 0
+            if square_here - square_here != 0.0:  # not finite, told by who asked for the velocity
+                continue
+            if not (on_kink and absorbed):
+                slides[faces[k]] = (not on_kink) and square_taken > _HELD**2 * square_here
+                for a in range(dim):
+                    velocity[i, a] += there[k, a] - beside[k, a]
+            elif square_there > _AT_REST**2 * square_beside:
+                slides[faces[k]] = 1
+                for a in range(dim):
+                    velocity[i, a] = there[k, a]
+
+    return correct
 
 
 def _kinks(V: regularizer.Regularizer, dim: int) -> list[list[int]]:

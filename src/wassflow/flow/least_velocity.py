@@ -1,5 +1,7 @@
 """The velocity of least norm at points that do not move."""
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,8 @@ class LeastVelocity:
 
     def __call__(self, variation: FirstVariation, chosen: NDArray[np.integer]) -> Array:
         """Return v at the chosen points, ``(len(chosen), d)``; as many as there are, are all in order."""
-        return self._least(-self._points.pair_gradient(variation.slope, chosen).rows(), chosen)
+        slopes = self._points.pair_gradient(variation.slope, chosen).rows()
+        return self._least(np.negative(slopes, out=slopes), chosen)
 
 
 class LeastElement:
@@ -95,23 +98,28 @@ class Intervals:
     def subtract_from(self, velocity: Array, chosen: NDArray[np.integer]) -> Array:
         """Leave in ``velocity`` (len(chosen), d) its element of least norm, and return it."""
         gradient, radius, walls = (rows(of, chosen) for of in (self._gradient, self._radius, self._walls))
+        leave_least = _kernel(velocity.shape[1])
 
         def work(part: slice) -> None:
-            _least_of_each(gradient[part], radius[part], walls[part], velocity[part])
+            leave_least(gradient[part], radius[part], walls[part], velocity[part])
 
         over_rows(work, len(velocity), self._threads)
         return velocity
 
 
-@njit(cache=True, nogil=True)
-def _least_of_each(gradient, radius, walls, velocity):  # type: ignore[no-untyped-def]
-    for i in range(velocity.shape[0]):
-        for a in range(velocity.shape[1]):
-            v = velocity[i, a] - gradient[i, a]
-            if a == 0 and radius[i] > 0.0:
-                # comparisons let pass what is not a number
-                v -= -radius[i] if v < -radius[i] else (radius[i] if v > radius[i] else v)
-            velocity[i, a] = 0.0 if walls[i, a] * v > 0.0 else v
+@lru_cache
+def _kernel(dim: int) -> Callable:
+    @njit(cache=True, nogil=True)
+    def leave_least(gradient, radius, walls, velocity):  # type: ignore[no-untyped-def]
+        for i in range(velocity.shape[0]):
+            for a in range(dim):
+                v = velocity[i, a] - gradient[i, a]
+                if a == 0 and radius[i] > 0.0:
+                    # comparisons let pass what is not a number
+                    v -= -radius[i] if v < -radius[i] else (radius[i] if v > radius[i] else v)
+                velocity[i, a] = 0.0 if walls[i, a] * v > 0.0 else v
+
+    return leave_least
 
 
 def _separable(subdifferential: Subdifferential, domain: Any) -> bool:

@@ -27,8 +27,9 @@ _MOST_NODES = 512
 # Fresh points at which the span is checked.
 _CHECKS = 32
 # Coefficients of polynomials along an axis, by the number of axes: fewer are faster at a point, more need
-# fewer cells, which is what counts for the many waves of spikes on a torus.
-_WIDTHS, _SPIKE_WIDTHS = {1: 6, 2: 8, 3: 8}, {1: 8, 2: 12}
+# fewer cells, which is what counts for the many waves of spikes on a torus: with 12, hardly more cells than
+# waves have extrema, and transforms of a third of the length that 8 need.
+_WIDTHS, _SPIKE_WIDTH = {1: 6, 2: 8, 3: 8}, 12
 # Frequencies of spikes that stand for all of them.
 _FREQUENCIES = 16
 
@@ -56,7 +57,7 @@ class Shape:
 def tabulate_spikes(features: SpikeFeatures, goal: float) -> Table:
     """Return a table of spikes: the basis is known, cells must resolve the frequencies that are heard."""
     order = features.order
-    axis: Axis = FourierAxis(features.period, order, 2 * order, _SPIKE_WIDTHS[features.torus_dim])
+    axis: Axis = FourierAxis(features.period, order, 2 * order, _SPIKE_WIDTH)
     frequencies = np.unique(np.linspace(0, order, min(_FREQUENCIES, order + 1)).astype(int))
     columns = np.zeros((axis.size, frequencies.size))
     # frequencies between two of the chosen ones count as the upper one does
