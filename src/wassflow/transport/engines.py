@@ -64,7 +64,9 @@ def cloud_to_cloud(problem: Problem, request: Request) -> Bounds:
     assert isinstance(mu, Atoms)
     assert isinstance(nu, Atoms)
     small = max(len(mu.masses), len(nu.masses)) <= EXACT_ATOMS
-    gap = FINEST if small else max(request.rtol, FINEST)
+    # the gap of W2^2 that leaves W2 the wanted width
+    rtol = min(request.rtol, 1.0)
+    gap = FINEST if small else max(rtol * (2.0 - rtol), FINEST)
     solved = solve_discrete(mu.points, mu.masses, nu.points, nu.masses, problem.period, gap, request.deadline)
     lower, upper = root(solved.lower), root(solved.upper)
     name = f"discrete transport ({len(mu.masses)} x {len(nu.masses)} atoms, {solved.rounds} rounds of arcs)"
