@@ -19,8 +19,8 @@ from wassflow.transport.marginals import Atoms, Cells, Problem
 from wassflow.transport.plans import Plan, overlay, refined, repaired
 from wassflow.transport.sandwich import Discretized, clustered, contracted, expanded
 
-#: atoms on a side up to which the discrete problem is solved to rounding (5 s at this size), not just to
-# ``rtol``
+#: atoms on a side up to which the discrete problem is solved to rounding (10 to 20 s for so many), not just
+#: to ``rtol``
 EXACT_ATOMS = 10_000
 #: simplices that a density is split into at most, by dimension, when it is handed as atoms to the
 #: semi-discrete engine without a time limit (20 s for both bounds); three times as many are clustered
@@ -194,13 +194,41 @@ def laguerre_plan(
 
 
 def density_to_density(problem: Problem, request: Request) -> Bounds:
-    """Semi-discrete transport from mu to the centroids of nu (above) and to its vertices (below)."""
-    mu, nu = problem.mu, problem.nu
-    assert isinstance(mu, Cells)
+    """Transport from mu to quantisations of nu, finer and finer until ``rtol``, the largest size or the time.
+
+    The first level is a guess; the next is 2^d times as large, and takes longer by more than that.
+    """
+    if 2.0 * contracted(problem.mu).square < contracted(problem.nu).square:
+        # the side with much finer cells is quantised
+        return density_to_density(problem.swapped(), request).swapped()
     # more time, finer cells
     patience = 1.0 if request.remaining is None else float(np.clip(request.remaining / 40.0, 0.1, 30.0))
     sites = int(SITES[problem.dim] * patience)
+    most = sites if request.remaining is None else int(SITES[problem.dim] * 30.0)
     count = wanted_simplices(problem, request, sites)
+    best: Bounds | None = None
+    while True:
+        begun = time.monotonic()
+        bounds = _quantised(problem, request, count, sites)
+        best = bounds if best is None else bounds.improved(best.lower, best.upper)
+        count <<= problem.dim
+        longer = (2 << problem.dim) * (time.monotonic() - begun)
+        if (
+            best.relative_width <= request.rtol
+            or count > most
+            or time.monotonic() + longer > request.deadline
+        ):
+            return best
+        sites = max(sites, count)
+
+
+def _quantised(problem: Problem, request: Request, count: int, sites: int) -> Bounds:
+    """Semi-discrete transport from mu to the centroids of nu (above) and to its vertices (below).
+
+    nu is split into ``count`` simplices; where it has more than three times ``sites`` they are clustered.
+    """
+    mu, nu = problem.mu, problem.nu
+    assert isinstance(mu, Cells)
 
     def solve(atoms: Discretized) -> Solved:
         inner = replace(request, rtol=0.1 * request.rtol, enough=request.rtol, deadline=_halfway(request))
