@@ -196,7 +196,7 @@ def laguerre_plan(
 def density_to_density(problem: Problem, request: Request) -> Bounds:
     """Transport from mu to quantisations of nu, finer and finer until ``rtol``, the largest size or the time.
 
-    The first level is a guess; the next is 2^d times as large, and takes longer by more than that.
+    The first level is a guess; the next is 2^d times as large, and takes about as many times longer.
     """
     if 2.0 * contracted(problem.mu).square < contracted(problem.nu).square:
         # the side with much finer cells is quantised
@@ -212,7 +212,7 @@ def density_to_density(problem: Problem, request: Request) -> Bounds:
         bounds = _quantised(problem, request, count, sites)
         best = bounds if best is None else bounds.improved(best.lower, best.upper)
         count <<= problem.dim
-        longer = (2 << problem.dim) * (time.monotonic() - begun)
+        longer = (time.monotonic() - begun) * 2**problem.dim
         if (
             best.relative_width <= request.rtol
             or count > most

@@ -45,10 +45,17 @@ def wasserstein2(
             mass. W2 grows with the root of the mass. Distributed measures are gathered; every rank gets
             the same answer.
         domain: periodic axes give the distance on the flat torus. Default: the domain of the mesh, when
-        there is one. rtol: wanted width of the bracket relative to its upper end. Problems that are small
-            are solved to rounding; where ``rtol`` cannot be reached the bracket is wider, and true all the
-            same.
-        time_limit: in seconds, observed as well as one step of the solvers allows.
+            there is one.
+        rtol: wanted width of the bracket relative to its upper end. Problems that are small are solved to
+            rounding; where ``rtol`` cannot be reached the bracket is wider, and true all the same. For two
+            densities its width is that of the cells into which one of them is split, squared, over W2: in
+            two dimensions the default is met where W2 is some cells long, in three it is a few percent
+            unless a time limit of minutes allows finer ones, and densities that are closer than a cell get
+            a wide bracket unless they are on the same mesh.
+        time_limit: in seconds, for two densities also time that may be used to reach ``rtol``. It is looked
+            at between the steps of the solvers; overrun are the step that is under way, and one pass over
+            all atoms and cells that any bracket needs. On a busy machine that was at most 0.5 s with 1e3
+            particles, 1 s with 1e4, 1.5 s with 3e4 and 7 s with 1e5.
         plan: return the transport plan between particles and cells, a sparse array of masses. Its
             marginals are those of mu and nu; where a density takes part it is optimal up to the size of
             the cells.
