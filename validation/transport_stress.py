@@ -39,8 +39,8 @@ BOXES = {"triangle": (3, 2), "quadrilateral": (4, 3), "tetrahedron": (1, 1, 1), 
 ROUNDING = 1e-12
 #: how often each simplex is halved for the reference, until there are about this many
 REFERENCE_SIMPLICES = 400
-#: wanted relative widths; wider brackets are counted. Densities are cut into thousands of simplices otherwise;
-#: what stays wide is mostly in 3D on 4 or 24 cells, where W2 is shorter than a cell
+#: wanted relative widths; wider ones are counted. Densities are cut into thousands of simplices otherwise;
+#: what stays wide is mostly in 3D on 4 or 24 cells, where W2 is shorter than one
 WIDE = {"cloud-cloud": 0.01, "cloud-density": 0.01, "density-density": 0.25, "cloud-simplices": 1e-6}
 #: time limit of two densities; brackets hold all the same
 DENSITY_SECONDS = 3.0

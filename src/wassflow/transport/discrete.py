@@ -148,8 +148,11 @@ def _relaxed(
     """Relax the prices in smaller and smaller steps, on arcs that look cheap at the prices of the moment."""
     n, k = len(x), len(y)
     plan = repaired(plan, a, b)
+    # the coarse potential may do, and one neighbour is found sooner than several
+    best = certificate(x, a, y, b, period, second, plan)
+    if best.upper - best.lower <= gap * best.upper or time.monotonic() > deadline:
+        return best
     to, least = cheapest(x, y, second, period, FIRST_ARCS)
-    best = _bounds(x, a, y, b, period, least[:, 0], second, plan, 0)
     eps = FIRST_STEP * (best.upper - best.lower)
     for rounds in range(1, RELAXATIONS + 1):
         # steps below the rounding of prices lead nowhere
