@@ -226,7 +226,7 @@ class DensityFlow:
                 t = save_times.after(t, dt)
                 limits[limit] += 1
                 if recorder.steps % _STEPS_BETWEEN_SUMS == 0:
-                    cells = scheme.look(cells.masses)
+                    cells = scheme.look(cells.masses, cells.everywhere)
         faces = mesh.allsum(np.array([scheme.active_faces, scheme.seen_faces], dtype=np.float64))
         solves = steps.diagnostics() if isinstance(steps, ImplicitSteps) else {}
         return recorder.finish(

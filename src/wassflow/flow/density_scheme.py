@@ -41,12 +41,14 @@ class CellMasses:
         masses: (cells,).
         moment: int Phi dmu, (N,).
         regularization: int V dmu.
+        everywhere: whether all cells have mass.
         slopes: of the density in each cell, (cells, d); None where the scheme has none.
     """
 
     masses: Array
     moment: Array
     regularization: float
+    everywhere: bool
     slopes: Array | None = None
 
 
@@ -130,18 +132,18 @@ class DensityScheme(ABC):
         self._least_mass = _LEAST_MASS * float(self.mesh.allsum(float(masses.sum())))
         return self.look(self.mesh.halo.update(cells))
 
-    def look(self, masses: Array) -> CellMasses:
-        """Return what F knows of masses with ghosts; collective."""
+    def look(self, masses: Array, everywhere: bool = False) -> CellMasses:
+        """Return what F knows of masses with ghosts, of all cells if that is known; collective."""
         slopes = self._slopes(masses)
         nodes = self._quadrature.masses(masses, slopes)
         total = self.mesh.allsum(np.append(self._at_nodes.moment(nodes), self._node_potential @ nodes))
-        return CellMasses(masses, total[:-1], float(total[-1]), slopes)
+        return CellMasses(masses, total[:-1], float(total[-1]), everywhere, slopes)
 
     def state(self, cells: CellMasses, rate: Array) -> State:
         """Evaluate velocity and rates of change, with a single sum over the ranks; ``rate`` is written to."""
         mesh, features, masses = self.mesh, self.functional.features, cells.masses
         variation = self.functional.linearize(cells.moment)
-        faces = self._faces_with_mass(masses)
+        faces = self._all_faces if cells.everywhere else self._faces_with_mass(masses)
         self.active_faces += faces.size
         self.seen_faces += self._active.size
         if faces.size < self.fluxes.size:
@@ -183,9 +185,6 @@ class DensityScheme(ABC):
         return self.mesh.allsum(self._at_centroids.moment(masses))
 
     def _faces_with_mass(self, masses: Array) -> NDArray[np.int64]:
-        least = over_rows(lambda part: masses[part].min(initial=np.inf), masses.size, self._threads)
-        if min(least) > 0.0:
-            return self._all_faces
         return self._active[: faces_with_mass(self.mesh.face_cells, masses, self._active)]
 
     @abstractmethod
@@ -196,16 +195,18 @@ class DensityScheme(ABC):
     def stage(self, start: CellMasses, state: State, dt: float, share: float) -> CellMasses:
         """Return (1 - share) start + share (state + dt rate); collective."""
 
-    def _stage_masses(self, start: CellMasses, state: State, dt: float, share: float) -> Array:
-        """Return the masses (with ghosts) of :meth:`stage`."""
+    def _stage_masses(self, start: CellMasses, state: State, dt: float, share: float) -> tuple[Array, bool]:
+        """Return the masses (with ghosts) of :meth:`stage`, and whether all of them are positive."""
         masses = np.empty_like(start.masses)
         before, now, rate = start.masses, state.cells.masses, state.rate
 
-        def work(part: slice) -> None:
-            stage_masses(before[part], now[part], rate[part], masses[part], share, dt, self._least_mass)
+        def work(part: slice) -> int:
+            given = (before[part], now[part], rate[part], masses[part])
+            return stage_masses(*given, share, dt, self._least_mass)
 
-        over_rows(work, rate.size, self._threads)
-        return self.mesh.halo.update(masses)
+        empty = sum(over_rows(work, rate.size, self._threads))
+        masses = self.mesh.halo.update(masses)
+        return masses, empty == 0 and bool(np.all(masses[rate.size :] > 0.0))
 
     def _slopes(self, masses: Array) -> Array | None:
         """Return the slopes of the density in all cells, or None."""
@@ -252,10 +253,12 @@ class UpwindScheme(DensityScheme):
         """Return (1 - share) start + share (state + dt rate), without a sum over the ranks."""
         moment = state.cells.moment + dt * state.moment_rate
         regularization = state.cells.regularization + dt * state.regularization_rate
+        masses, everywhere = self._stage_masses(start, state, dt, share)
         return CellMasses(
-            self._stage_masses(start, state, dt, share),
+            masses,
             (1.0 - share) * start.moment + share * moment,
             (1.0 - share) * start.regularization + share * regularization,
+            everywhere,
         )
 
     def _change(self, cells: CellMasses, faces: NDArray[np.int64], rate: Array) -> Change:
@@ -305,7 +308,7 @@ class MusclScheme(DensityScheme):
 
     def stage(self, start: CellMasses, state: State, dt: float, share: float) -> CellMasses:
         """Return (1 - share) start + share (state + dt rate), with new slopes and moments."""
-        return self.look(self._stage_masses(start, state, dt, share))
+        return self.look(*self._stage_masses(start, state, dt, share))
 
     def _slopes(self, masses: Array) -> Array | None:
         return self._reconstruction.slopes(masses)

@@ -28,10 +28,12 @@ def over_rows[Result](work: abc.Callable[[slice], Result], rows: int, threads: i
     """
     threads = max(1, min(threads, rows // _ROWS))
     bounds = [rows * k // threads for k in range(threads + 1)]
-    parts = [slice(*pair) for pair in pairwise(bounds)]
-    if threads == 1:
-        return [work(part) for part in parts]
-    return list(_pool(threads).map(work, parts))
+    first, *others = (slice(*pair) for pair in pairwise(bounds))
+    if not others:
+        return [work(first)]
+    # the calling thread takes its share: a wake-up less
+    promised = [_pool(threads - 1).submit(work, part) for part in others]
+    return [work(first), *(promise.result() for promise in promised)]
 
 
 @lru_cache
