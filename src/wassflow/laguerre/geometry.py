@@ -19,6 +19,20 @@ def simplex_volumes(simplices: Array) -> Array:
     return np.asarray(np.abs(determinant) / math.factorial(d))
 
 
+def barycentres(simplices: Array) -> Array:
+    """Return the barycentres (ns, d) of simplices, vertex by vertex: faster than a mean of rows."""
+    total = simplices[:, 0].copy()
+    for vertex in range(1, simplices.shape[1]):
+        total += simplices[:, vertex]
+    return total / simplices.shape[1]
+
+
+def bounding_box(simplices: Array) -> tuple[Array, Array]:
+    """Return the least and the largest coordinates (d,) of simplices; axis by axis, again for speed."""
+    axes = [simplices[:, :, axis] for axis in range(simplices.shape[2])]
+    return np.array([x.min() for x in axes]), np.array([x.max() for x in axes])
+
+
 def morton_order(points: Array) -> NDArray[np.int64]:
     """Return the order of points (n, d) along a Morton curve: near in space, near in memory."""
     n, d = points.shape

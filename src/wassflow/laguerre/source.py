@@ -10,7 +10,15 @@ import scipy.sparse as sp
 import scipy.sparse.linalg as spla
 from numpy.typing import NDArray
 
-from wassflow.laguerre.geometry import Array, box_heap, morton_order, simplex_volumes, vertex_numbers
+from wassflow.laguerre.geometry import (
+    Array,
+    barycentres,
+    bounding_box,
+    box_heap,
+    morton_order,
+    simplex_volumes,
+    vertex_numbers,
+)
 
 
 @dataclass(frozen=True)
@@ -29,9 +37,15 @@ class Source:
     @classmethod
     def from_arrays(cls, simplices: Array, masses: Array, period: Array) -> Source:
         """Sort the simplices along a Morton curve and compute their volumes."""
-        order = morton_order(simplices.mean(axis=1))
+        order = morton_order(barycentres(simplices))
         simplices = np.ascontiguousarray(simplices[order])
         return cls(simplices, masses[order], simplex_volumes(simplices), period, order)
+
+    def moved(self, centre: Array, length: float) -> Source:
+        """Return the source in coordinates with another origin and unit of length, in the same order."""
+        simplices = (self.simplices - centre) / length
+        volumes = simplex_volumes(simplices)
+        return Source(simplices, self.masses, volumes, self.period / length, self.order)
 
     @property
     def dim(self) -> int:
@@ -52,7 +66,7 @@ class Source:
     @cached_property
     def mean(self) -> Array:
         """Barycentre (d,)."""
-        return np.asarray(self.masses @ self.simplices.mean(axis=1) / self.masses.sum())
+        return np.asarray(self.masses @ barycentres(self.simplices) / self.masses.sum())
 
     @cached_property
     def covariance(self) -> Array:
@@ -68,8 +82,7 @@ class Source:
     @cached_property
     def bounds(self) -> tuple[Array, Array]:
         """Bounding box of the support, lower and upper (d,)."""
-        chosen = self.kernel_arrays[0]
-        return chosen.min(axis=(0, 1)), chosen.max(axis=(0, 1))
+        return bounding_box(self.kernel_arrays[0])
 
     @cached_property
     def _stiffness(self) -> sp.csr_matrix:

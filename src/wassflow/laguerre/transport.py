@@ -18,7 +18,7 @@ from wassflow.laguerre.arguments import as_period, as_simplices
 from wassflow.laguerre.bounds import EPS, bracket
 from wassflow.laguerre.cells import Cells, Seeds, measure_cells
 from wassflow.laguerre.deadline import Deadline
-from wassflow.laguerre.geometry import Array, morton_order
+from wassflow.laguerre.geometry import Array, barycentres, bounding_box, morton_order
 from wassflow.laguerre.newton import NewtonState
 from wassflow.laguerre.source import Source
 from wassflow.laguerre.starts import solve_with_continuation, starting_potentials
@@ -100,7 +100,6 @@ def _prepare(simplices: Array, masses: Array, sites: Array, weights: Array, peri
     reach = max(float(np.max(np.abs(simplices))), float(np.max(np.abs(sites))))
     if reach > 1e150:
         raise ValueError(f"sites and simplices must lie within 1e150 of the origin, found {reach:g}")
-    carrying = masses > 0.0
     source = Source.from_arrays(simplices, masses, period)
     flat = source.volumes[source.active] <= 0.0
     if np.any(flat):
@@ -111,29 +110,28 @@ def _prepare(simplices: Array, masses: Array, sites: Array, weights: Array, peri
     heavy = weights > 1e-16 / len(weights)
     # W2^2 = (W2 of the centred measures)^2 + |difference of means|^2 on every axis that does not wrap
     wraps = np.isfinite(period)
-    middle = 0.5 * (simplices[carrying].min(axis=(0, 1)) + simplices[carrying].max(axis=(0, 1)))
-    centre = np.where(wraps, middle, source.mean)
+    low, high = bounding_box(source.simplices[source.active])
+    centre = np.where(wraps, 0.5 * (low + high), source.mean)
     site_centre = np.where(wraps, centre, weights @ sites)
-    x = simplices - centre
     y = sites - site_centre
     if np.any(wraps):
         # the two ends of a period are one place: snap, so that sites there merge
         turns = y[:, wraps] / period[wraps] + 0.5
         turns -= np.floor(turns)
         y[:, wraps] = (np.where(turns > 1.0 - 4.0 * EPS, 0.0, turns) - 0.5) * period[wraps]
-    extent = max(float(np.max(np.abs(x))), float(np.max(np.abs(y[heavy]))))
+    low, high = bounding_box(simplices)
+    extent = max(float(np.max(np.maximum(centre - low, high - centre))), float(np.max(np.abs(y[heavy]))))
     length = 2.0 ** math.ceil(math.log2(extent)) if extent > 0.0 else 1.0
-    x /= length
     y /= length
+    source = source.moved(centre, length)
     shift = site_centre - centre
     # what rounding left in the centred means; no shift, no term, on axes that wrap
-    left = weights[heavy] @ y[heavy] - masses @ x.mean(axis=1)
+    left = weights[heavy] @ y[heavy] - source.masses @ barycentres(source.simplices)
     square = float(shift @ shift) + 2.0 * length * float(shift @ left)
     kept = np.flatnonzero(heavy)
     label, representative, moved = _merge(y[kept], 1e-13)
     distinct = y[kept][representative]
     merged = np.bincount(label, weights[kept])
-    source = Source.from_arrays(x, masses, period / length)
     # seeds in Morton order: neighbours in space are neighbours in memory, and the fallback plan follows the
     # order
     order = morton_order(distinct)
