@@ -8,6 +8,10 @@ turns: velocities at all faces, upwind fluxes, integrals against N features, dis
 all the threads there are. A frozen step is `UpwindTransport.step` on one core, new masses from old ones at
 given rates. All cells have mass. Targets: a full step costs at most 5 frozen ones, the same within 20 % at
 N = 1000 and N = 10 000, and at most 2 GiB.
+
+The roofline of a full step: the bytes that its four passes over faces and cells move at the speed of a triad,
+and the reads at places that other arrays tell (of velocities on fibres, of fluxes and neighbours of a cell)
+at the speed of such reads from a small table, both measured in this run on as many threads.
 """
 
 import argparse
@@ -21,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from memory import peak_memory
+from roofline import bandwidth, indexed_reads
 
 import wassflow as wf
 from wassflow.flow.upwind import UpwindTransport
@@ -124,7 +129,26 @@ def measure(name: str, cells: int, sizes: list[int]) -> tuple[float, list[float]
         f"{others[0] / base:8.1f} {others[1] / others[0]:17.2f}",
         flush=True,
     )
+    print(roofline(mesh, available_threads()), flush=True)
     return float(base), [float(other) for other in others]
+
+
+def roofline(mesh: Any, threads: int) -> str:
+    """What bounds a full step on a regular mesh: bytes, indexed reads and operations, and their times."""
+    faces, cells, per_cell, dim = len(mesh.face_cells), mesh.num_owned, mesh.cell_faces.shape[1], mesh.dim
+    # what is written counts twice, since its line is fetched before
+    fluxes = faces * (4 + 4 + 8 + 2 * (8 + 8))  # fibre, kind and w of a face; flux and |v|^2
+    changes = cells * (per_cell * (4 + 1 + 2) + 3 * 8 + 2 * 8) + faces * 2 * 8
+    moments = cells * (4 + 8 + 8)
+    masses = cells * (8 + 8 + 2 * 8)
+    moved = fluxes + changes + moments + masses
+    reads = faces * 3 * dim + cells * (4 * per_cell + 1)
+    operations = faces * 6 * dim + cells * (9 * per_cell + 12)
+    by_bytes, by_reads = moved / bandwidth(moved, threads), reads / indexed_reads(threads)
+    return (
+        f"{'':13} {moved / cells:.0f} bytes per cell, {1e3 * by_bytes:.1f} ms at the speed of a triad;"
+        f" {reads / cells:.0f} indexed reads, {1e3 * by_reads:.1f} ms; {operations / cells:.0f} operations"
+    )
 
 
 def verdict(passed: bool, claim: str) -> bool:

@@ -25,12 +25,11 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from numba import njit
+from roofline import triad_on
 from scipy.sparse import csr_array, eye_array
 
 import wassflow as wf
 from wassflow.flow.upwind import UpwindTransport
-from wassflow.functional.evaluation import over_rows
 
 TARGET_NS_PER_FACE, TARGET_ON_TWO, TARGET_OF_CSR = 1.5, 0.9, 0.8
 CELLS, CELLS_QUICK = 1_000_000, 100_000
@@ -52,13 +51,6 @@ def csr_of_step(transport: UpwindTransport, dt: float) -> csr_array:
     matrix = csr_array(eye_array(cells) + rates)
     indices, pointers = (array.astype(np.int32) for array in (matrix.indices, matrix.indptr))
     return csr_array((matrix.data, indices, pointers), shape=matrix.shape)
-
-
-@njit(cache=True, nogil=True)
-def triad(a, b, s, c):  # type: ignore[no-untyped-def]
-    """McCalpin's STREAM triad: 32 bytes per entry, with the line that is fetched to be written."""
-    for i in range(a.size):
-        a[i] = b[i] + s * c[i]
 
 
 def in_turns(
@@ -97,7 +89,7 @@ def main() -> None:
     matrix = csr_of_step(transport, dt)
     assert np.abs(matrix @ masses - out).max() < 1e-13 * masses.max(), "both must be the same step"
     entries = BYTES_PER_CELL * masses.size // 24
-    a, b, c = np.zeros(entries), np.ones(entries), np.ones(entries)
+    triads = (np.zeros(entries), np.ones(entries), np.ones(entries))
 
     labels = {
         "step": "upwind step",
@@ -110,7 +102,7 @@ def main() -> None:
         "csr": lambda: matrix @ masses,
         "change": lambda: transport.change(fluxes, squares, potential, masses, rate),
         "set": lambda: transport.set_fluxes(fluxes, masses),
-        "triad": lambda: triad(a, b, 2.0, c),
+        "triad": lambda: triad_on(triads, 1),
     }
     calls = max(5, int(5e6 / masses.size))
     found = in_turns(actions, calls, time.thread_time)
@@ -137,11 +129,10 @@ def main() -> None:
     on_two.step(masses, dt, rate)
     assert np.array_equal(rate, out), "threads must not change a step"
 
-    def triad_on_two() -> None:
-        over_rows(lambda part: triad(a[part], b[part], 2.0, c[part]), entries, 2)
-
     both = in_turns(
-        {"step": lambda: on_two.step(masses, dt, rate), "triad": triad_on_two}, calls, time.perf_counter
+        {"step": lambda: on_two.step(masses, dt, rate), "triad": lambda: triad_on(triads, 2)},
+        calls,
+        time.perf_counter,
     )
     median, least = (1e9 * seconds / faces for seconds in both["step"])
     print(f"  {'upwind step, two threads':<34}{median:8.2f}{least:8.2f}")
