@@ -9,9 +9,10 @@ differentiation of the loss (JAX, PyTorch), and u - dt gradient; in double preci
 one run; errors are those of the displacements against wassflow's direct sums, relative to the largest one.
 Peers use as many threads as they like.
 
-JAX and PyTorch are not dependencies: whichever is not installed is named and left out (`pip install jax`;
-PyTorch's build for CPUs is on its own index). Targets: ten times as fast as JAX with errors below 1e-8, and
-at most one second for a step of the flow by "rk2" with a million particles; memory at N = 10 000 below 2 GiB.
+JAX and PyTorch are not dependencies: whichever is not installed is named and left out (`pip install jax
+torch`; PyTorch comes with some gigabytes of CUDA libraries there, without which it is not imported, and runs
+on the processor all the same). Targets: ten times as fast as JAX with errors below 1e-8, and at most one
+second for a step of the flow by "rk2" with a million particles; memory at N = 10 000 below 2 GiB.
 """
 
 import argparse

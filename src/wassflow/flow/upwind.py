@@ -4,7 +4,8 @@ Everything is in cell-gather form: each cell adds up what crosses its own faces,
 entry. Arrays with one row per face of a cell have shape (faces per cell, cells), so that a loop over the
 cells reads them in order and runs in vector registers. A step moves 54 bytes per triangle and is bound by
 memory: about 1.3 ns per face on 1e6 triangles, where rows of (cells, faces per cell) take 2.5, and blocks of
-eight cells too; in cache, on 1e4 triangles, it takes 0.8.
+eight cells too; in cache, on 1e4 triangles, it takes 0.8. Stores past the caches (LLVM's nontemporal ones)
+take twice as long: they are not vectorised.
 """
 
 from collections.abc import Callable
