@@ -221,3 +221,19 @@ def test_densities_of_too_many_cells_are_clustered(cell, engine, monkeypatch):
     coupling, size = bounds.coupling, mesh.num_owned
     np.testing.assert_allclose(np.bincount(coupling.rows, coupling.masses, size), one.masses, atol=1e-14)
     np.testing.assert_allclose(np.bincount(coupling.columns, coupling.masses, size), other.masses, atol=1e-14)
+
+
+def test_cells_are_split_until_the_bracket_is_as_wide_as_wanted():
+    """The first guess is too coarse for random masses on a few cells of a torus."""
+    from wassflow.transport import engines as rooms
+
+    mesh = wf.mesh.box(wf.Box([0.0, 0.0], [1.0, 1.0], periodic=(True, True)), cells=(4, 3), cell="triangle")
+    masses = np.random.default_rng(1).dirichlet(np.full(mesh.num_owned, 0.3), 2)
+    problem = make_problem(*(wf.MeshDensity(mesh, m) for m in masses), None)
+    request = rooms.Request(0.3, np.inf)
+    guess = rooms.wanted_simplices(problem, request, rooms.SITES[2])
+    once = rooms._quantised(problem, request, guess, rooms.SITES[2])
+    bounds = rooms.density_to_density(problem, request)
+    assert bounds.relative_width <= 0.3 < once.relative_width
+    assert once.lower <= bounds.upper
+    assert bounds.lower <= once.upper
