@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import lambertw
 
 import wassflow as wf
 from wassflow.flow import implicit_transport
@@ -117,6 +118,28 @@ class TestRuns:
         implicit = wf.DensityFlow(functional, mesh, integrator="implicit").run(start, 1.0)
         assert implicit.moments[-1] == pytest.approx(explicit.moments[-1], abs=0.03)
         assert implicit.steps < explicit.steps
+
+    def test_a_smaller_change_of_energy_is_more_accurate_in_time(self):
+        """Logistic losses: p + exp(p) = t + const for p = label mean, whatever the mesh; F stays far from 0,
+        so that steps of the default change F by much of what there is to lose."""
+        labels, t = np.array([1.0, -1.0]), 0.8
+        mean = wf.CallableFeatures(lambda u: u, lambda u: np.tile(np.eye(2), (len(u), 1, 1)), size=2)
+        functional = wf.Functional(mean, wf.LogisticLoss(labels), wf.regularizer.Zero())
+        mesh = wf.mesh.box(wf.Box([-1.4, -1.4], [1.4, 1.4]), cells=(48, 48), cell="quadrilateral")
+        start = wf.MeshDensity.from_function(
+            mesh, lambda u: np.maximum(1.0 - (u**2).sum(axis=1) / 0.49, 0.0) ** 3
+        )
+        exact = labels * (1.0 + t - np.real(lambertw(np.exp(1.0 + t))))
+        errors, steps = [], []
+        for change in (0.1, 0.01):
+            flow = wf.DensityFlow(functional, mesh, integrator="implicit", energy_change=change)
+            run = flow.run(start, t)
+            errors.append(np.linalg.norm(run.moments[-1] - exact))
+            steps.append(run.steps)
+        assert errors[1] < 0.02 < 0.05 < errors[0]
+        assert steps[1] > 2 * steps[0]
+        with pytest.raises(ValueError, match="energy_change must be"):
+            wf.DensityFlow(functional, mesh, integrator="implicit", energy_change=0.0)
 
     def test_rest_is_kept_by_steps_of_any_length(self):
         """Once at rest, steps go on doubling, and neither F nor the masses move any more."""

@@ -10,8 +10,6 @@ from wassflow.flow.implicit_transport import ImplicitTransport
 from wassflow.flow.moment_response import MomentResponse
 from wassflow.functional import Functional
 
-# A step may change F by about this share of itself, and is taken again when it changes F by twice as much.
-_CHANGE = 0.1
 # What a wrong prediction of the moment may cost, as a share of what the step gains: allowed, small, and where
 # Newton's method stops.
 _ALLOWED, _SMALL, _WANTED = 0.7, 0.2, 1e-3
@@ -42,26 +40,27 @@ class ImplicitSteps:
         F_h(m') - F_h(m) <= G + C,   G = DF(f*).(m' - m),   C = c(Phi m' - f*) / 2,
 
     where G <= 0 with "potential" velocities whatever dt is. A step is accepted when C <= 0.7 |G|, so that F_h
-    falls by at least 0.3 |G| then, and when F_h changed by at most 0.2 of itself or of what it has lost
-    since the start.
+    falls by at least 0.3 |G| then, and when F_h changed by at most twice ``energy_change`` of itself or of
+    what it has lost since the start.
 
     Where the prediction is not good enough for that, or the step changes F_h by less than half of what it
     aims at, f* is corrected by Newton's method for Phi m' = f*, at which C = 0 and the step is fully
     implicit. Near rest this is what lets steps grow: mass that comes to rest between two cells is shared by
     them so that the velocity of their face vanishes, and a velocity frozen beside that value sends all of it
     to one side. If Newton's method does not help either, the step is halved. After a step with C <= |G| / 5
-    the next one is longer, up to twice, as far as F_h is expected to change by 0.1 of itself. Near rest
-    nothing changes F_h any more, and steps double. With "pointwise" velocities G may be positive there, by
+    the next one is longer, up to twice, as far as F_h is expected to change by ``energy_change`` of itself.
+    Near rest nothing changes F_h any more, and steps double. With "pointwise" velocities G may be positive there, by
     the error of the scheme: F_h then rises a little on the way to the rest of the scheme.
 
     Args:
         functional: F.
         scheme: first-order upwind.
         mesh: a :class:`wassflow.mesh.Mesh`.
+        energy_change: the share of F by which a step may change it, about.
     """
 
-    def __init__(self, functional: Functional, scheme: UpwindScheme, mesh: Any) -> None:
-        self.functional, self.scheme = functional, scheme
+    def __init__(self, functional: Functional, scheme: UpwindScheme, mesh: Any, energy_change: float) -> None:
+        self.functional, self.scheme, self.energy_change = functional, scheme, energy_change
         self.redone = 0
         self.corrections = 0
         self.system = ImplicitTransport(mesh)
@@ -110,7 +109,7 @@ class ImplicitSteps:
         )
         # F may pass zero; what it has lost so far does not
         size = max(abs(old), abs(new), self._start_energy - min(old, new))
-        return abs(new - old) / (_CHANGE * size) if size > 0.0 else 0.0
+        return abs(new - old) / (self.energy_change * size) if size > 0.0 else 0.0
 
     def _corrected(self, start: CellMasses, best: "_Attempt", dt: float, rate: Array) -> "_Attempt":
         """Return the best step of length dt that Newton's method for Phi m' = f* finds, from ``best`` on."""
