@@ -136,7 +136,8 @@ class TestRuns:
             run = flow.run(start, t)
             errors.append(np.linalg.norm(run.moments[-1] - exact))
             steps.append(run.steps)
-        assert errors[1] < 0.02 < 0.05 < errors[0]
+        assert errors[1] < 0.02
+        assert errors[1] < 0.5 * errors[0]
         assert steps[1] > 2 * steps[0]
         with pytest.raises(ValueError, match="energy_change must be"):
             wf.DensityFlow(functional, mesh, integrator="implicit", energy_change=0.0)

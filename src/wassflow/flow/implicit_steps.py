@@ -49,8 +49,8 @@ class ImplicitSteps:
     them so that the velocity of their face vanishes, and a velocity frozen beside that value sends all of it
     to one side. If Newton's method does not help either, the step is halved. After a step with C <= |G| / 5
     the next one is longer, up to twice, as far as F_h is expected to change by ``energy_change`` of itself.
-    Near rest nothing changes F_h any more, and steps double. With "pointwise" velocities G may be positive there, by
-    the error of the scheme: F_h then rises a little on the way to the rest of the scheme.
+    Near rest nothing changes F_h any more, and steps double. With "pointwise" velocities G may be positive
+    there, by the error of the scheme: F_h then rises a little on the way to the rest of the scheme.
 
     Args:
         functional: F.
