@@ -53,7 +53,9 @@ class Refinement:
     lattice: int = 2
 
 
-# The moment and W2 at 0.95 or better are what the project asks for; the others converge with them.
+# The moment and W2 at 0.95 or better are what the project asks for; the others converge with them. Modified
+# equation: error = c h + c' h^2, and orders over a ladder are 1 + O(h c'/c): above or below 1, from either
+# side, by what the coarsest mesh has of it. The full ladders gave 0.945 to 1.02 for the energy of O8.
 # Bumps with C^1 edges have a finite Fisher information, and order 1 in W2; L1 sees their edges longer.
 BUMP = {"moment_error": (0.85, 1.3), "w2": (0.9, 1.1)}
 SMOOTH = {"moment_error": (0.95, 1.2), "energy_error": (0.9, 1.2), "l1_error": (0.9, 1.2), "w2": (0.95, 1.2)}
@@ -152,7 +154,7 @@ def moments_in_space(quick: bool) -> tuple[str, list[Criterion]]:
                 rows.append([case.name, cell, str(n), number(errors[-1])])
             _, order = observed_orders([1.0 / n for n in sizes[: len(errors)]], errors)
             claim = f"{case.name}, {cell}: order of moment_error"
-            # the coarsest meshes take two or three steps
+            # the coarsest meshes take two or three steps, so that c' h^2 is not small beside c h
             criteria.append(Criterion(claim, 0.8 <= order <= 1.4, f"{order:.3f} in [0.8, 1.4]"))
     return text_table(["case", "cell", "n", "|f_h - f|"], rows), criteria
 

@@ -60,6 +60,15 @@ def test_implicit_flows_come_to_rest(capsys):
     assert "4 of 4 criteria passed" in printed
 
 
+@pytest.mark.parametrize("name", ["covariance", "weight times norm", "oblique walls"])
+def test_solutions_that_the_package_does_not_know(name, capsys):
+    arguments = ["--quick", "--dim", "2", "--only", name]
+    assert runpy.run_path(str(SCRIPTS / "invented_solutions.py"))["main"](arguments) == 0
+    printed = capsys.readouterr().out
+    assert "FAIL" not in printed
+    assert "criteria passed" in printed
+
+
 @pytest.mark.parametrize(
     "name", ["transport_stress", "sampling_laws", "transport_closed_forms", "transport_peers"]
 )
