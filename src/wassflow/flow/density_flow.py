@@ -158,9 +158,12 @@ class DensityFlow:
                 steps; the last time then takes the place of t_end. 0 never stops.
 
         The ``dissipation`` of the trajectory is that of the scheme, -DF_h.dm/dt: it agrees with int |v|^2 dmu
-        up to the error of the scheme, and may be negative with "pointwise" velocities where the flow has come
-        to rest. Its ``diagnostics`` are the numbers of steps limited by each bound, of steps taken again with
-        a smaller dt, of ``energy_rises`` beyond rounding; ``mass_drift``, the largest relative change of
+        up to the error of the scheme (where mass slides along an oblique wall of a rotated square, 20, 10 and
+        4 % with 12, 24 and 48 boxes, and the ``velocity_dissipation`` 8, 2 and 0.3 %), and may be negative
+        with "pointwise" velocities where the flow has come to rest.
+
+        Its ``diagnostics`` are the numbers of steps limited by each bound, of steps taken again with a
+        smaller dt, of ``energy_rises`` beyond rounding; ``mass_drift``, the largest relative change of
         mass; ``active_faces``, the mean share of faces with mass on some side, where alone the velocity is
         evaluated; and ``velocity_dissipation`` (nt,), int |v|^2 dmu from the face velocities. Implicit runs
         add ``systems`` and ``iterations``, how many linear systems they solved and in how many iterations of
