@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from wassflow.laguerre.costs import cheapest
 from wassflow.measure.simplex_quadrature import simplex_volumes
 from wassflow.transport.bounds import Bounds, NodeCoupling, root
 from wassflow.transport.discrete import EPS, solve_discrete
+from wassflow.transport.gathered import by_clusters
 from wassflow.transport.marginals import Atoms, Cells, Problem
 from wassflow.transport.plans import Plan, overlay, refined, repaired
 from wassflow.transport.sandwich import Discretized, clustered, contracted, expanded
@@ -59,11 +61,14 @@ class Request:
 
 
 def cloud_to_cloud(problem: Problem, request: Request) -> Bounds:
-    """Exact discrete transport; to ``rtol`` only when there are many atoms."""
+    """Exact discrete transport; to ``rtol`` only, or between barycentres, when there are many atoms."""
     mu, nu = problem.mu, problem.nu
     assert isinstance(mu, Atoms)
     assert isinstance(nu, Atoms)
     small = max(len(mu.masses), len(nu.masses)) <= EXACT_ATOMS
+    rough = None if small else _between_clusters(problem, request, cloud_to_cloud)
+    if rough is not None and (rough.relative_width <= request.rtol or request.expired):
+        return rough
     # the gap of W2^2 that leaves W2 the wanted width
     rtol = min(request.rtol, 1.0)
     gap = FINEST if small else max(rtol * (2.0 - rtol), FINEST)
@@ -83,6 +88,17 @@ def cloud_to_cloud(problem: Problem, request: Request) -> Bounds:
         at_nodes(mu, solved.first),
         at_nodes(nu, solved.second),
     )
+
+
+def _between_clusters(
+    problem: Problem, request: Request, solve: Callable[[Problem, Request], Bounds]
+) -> Bounds | None:
+    """Return bounds from barycentres of clusters, if they may reach ``rtol`` and are all that is wanted."""
+    if request.plan or request.potential:
+        return None
+    inner = replace(request, rtol=0.3 * request.rtol)
+    width = request.rtol * rough_distance(problem, 500)
+    return by_clusters(problem, width, lambda smaller: solve(smaller, inner))
 
 
 # ---------------------------------------------------------------- a cloud and a density
@@ -146,6 +162,9 @@ def cloud_to_density(problem: Problem, request: Request) -> Bounds:
     assert isinstance(atoms, Atoms)
     assert isinstance(density, Cells)
     exact = len(atoms.masses) <= EXACT_ATOMS
+    rough = None if exact else _between_clusters(problem, request, cloud_to_density)
+    if rough is not None and (rough.relative_width <= request.rtol or request.expired):
+        return rough
     solved = semidiscrete(
         problem, density, atoms.points, atoms.masses, replace(request, rtol=FINEST) if exact else request
     )
