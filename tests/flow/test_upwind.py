@@ -1,6 +1,7 @@
 """The kernels alone, against plain sums over faces and under hostile velocities."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -104,6 +105,31 @@ def test_neighbours_that_stand_far_apart():
     beside = np.sort(transport.neighbours, axis=0)
     assert np.array_equal(np.bincount(beside.ravel(), minlength=mesh.num_cells), np.full(mesh.num_cells, 4))
     assert np.abs(beside - np.arange(mesh.num_cells)).max() > 2**15
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("reach", [2, 5])
+def test_cells_with_far_neighbours_are_done_like_the_others(cell, reach, monkeypatch):
+    """With a short reach many or most cells are among them, and nothing changes."""
+    mesh = small_mesh(cell, periodic=True, n=6)
+    rng = np.random.default_rng(5)
+    fluxes, masses = rng.standard_normal(len(mesh.face_cells)), rng.random(mesh.num_cells)
+
+    def everything():
+        transport = UpwindTransport(mesh)
+        rate, moved = np.empty(mesh.num_owned), np.empty(mesh.num_owned)
+        outflow = transport.set_fluxes(fluxes, masses)
+        transport.rate(masses, rate)
+        transport.step(masses, 0.9 / outflow, moved)
+        return transport, (outflow, rate, moved, transport.rates, transport.neighbours)
+
+    _, expected = everything()
+    monkeypatch.setattr(upwind, "_SHORT", SimpleNamespace(min=-reach, max=reach))
+    monkeypatch.setattr(upwind, "_FAR_SHARE", 1.0)
+    transport, found = everything()
+    assert len(transport._far.cells) > mesh.num_owned // 10
+    for a, b in zip(expected, found, strict=True):
+        assert np.array_equal(a, b)
 
 
 @settings(max_examples=40, deadline=None)

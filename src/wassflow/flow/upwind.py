@@ -26,6 +26,9 @@ Indices = NDArray[np.int32]
 # Cells whose sums are added up before they join the rest: the error of a long sum would grow with its length.
 _BLOCK = 1024
 
+_SHORT = np.iinfo(np.int16)  # how far apart neighbours may stand to be found in 16 bits
+_FAR_SHARE = 0.05  # of the cells that may have a neighbour further away, and are then done a second time
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -73,11 +76,12 @@ class UpwindTransport:
         faces = np.maximum(mesh.cell_faces.T, 0).astype(np.int32, order="C")
         self.faces: Indices = faces
         self.signs: NDArray[np.int8] = signs
-        self._offsets = _offsets(mesh.face_cells, faces, signs)
+        self._offsets, self._far = _offsets(mesh.face_cells, faces, signs)
         self._rates: Array = np.zeros(faces.shape)
         self._changed_by: Array | None = None  # fluxes that the rates do not know yet
         self._inverse_volumes: Array = 1.0 / mesh.volumes
-        self._geometry = (faces, signs, self._offsets, self._inverse_volumes)
+        offsets = self._offsets if self._far is None else self._far.offsets
+        self._geometry = (faces, signs, offsets, self._inverse_volumes)
         self._threads = threads
         self._set, self._change, self._rate, self._step = _kernels(len(faces))
 
@@ -119,7 +123,8 @@ class UpwindTransport:
 
         A wall is a face to the cell itself with no flux.
         """
-        return (self._offsets + np.arange(self._offsets.shape[1])).astype(np.int32)
+        offsets = self._geometry[2]
+        return (offsets + np.arange(offsets.shape[1])).astype(np.int32)
 
     @property
     def rates(self) -> Array:
@@ -133,13 +138,11 @@ class UpwindTransport:
 
     def rate(self, masses: Array, out: Array) -> Array:
         """Write dm/dt of the owned cells to ``out``, from ``masses`` of owned and ghost cells."""
-        self._over_cells(self._rate, self._offsets, self.rates, masses, out)
-        return out
+        return self._along_rates(self._rate, masses, out=out)
 
     def step(self, masses: Array, dt: float, out: Array) -> Array:
         """Write the masses of the owned cells after an explicit Euler step to ``out``, in a single pass."""
-        self._over_cells(self._step, self._offsets, self.rates, masses, dt, out)
-        return out
+        return self._along_rates(self._step, masses, dt, out=out)
 
     def mean_over_faces(self, values: Array, masses: Array) -> float:
         """Return the sum over cells of mass times the mean of ``values`` over the cell's interior faces."""
@@ -149,26 +152,66 @@ class UpwindTransport:
         """Return the sum over faces of ``values`` times the mass that crosses the face per unit time."""
         return float(sum_over_transfers(self.faces, self.rates, values, masses))
 
+    def _along_rates(self, kernel: Callable, masses: Array, *numbers: float, out: Array) -> Array:
+        """Run a kernel that needs rates and neighbours only, with offsets of 16 bits for nearly all cells."""
+        self._over_cells(kernel, self._offsets, self.rates, masses, *numbers, out)
+        if self._far is not None:
+            far = self._far
+            rates = np.take(self._rates, far.cells, axis=1)
+            again = np.empty(len(far.cells))
+            kernel(far.beside, rates, masses[far.members], *numbers, again, 0, len(again))
+            out[far.cells] = again
+        return out
+
     def _over_cells(self, kernel: Callable, *arguments: Any) -> list[Any]:
         """Run a kernel on the owned cells and return what it finds on the share of each thread."""
         cells = self.faces.shape[1]
         return over_rows(lambda part: kernel(*arguments, part.start, part.stop), cells, self._threads)
 
 
-def _offsets(face_cells: Indices, faces: Indices, signs: NDArray[np.int8]) -> NDArray[np.signedinteger]:
-    """How much further on the neighbours stand, in 16 bits where that is enough.
+@dataclass(frozen=True, slots=True)
+class FarNeighbours:
+    """Cells with a neighbour too far away for 16 bits: beside ghosts, or where a period closes.
 
-    It is on one rank, since dolfinx numbers neighbours closely (at most 668 apart for 1e6 triangles); ghosts
-    come after all owned cells. That saves a tenth of what is read, and a tenth or more of a step's time.
+    Attributes:
+        offsets: of all cells in 32 bits, (faces per cell, owned).
+        cells: those with such a neighbour.
+        members: these cells, then their first neighbours, then their second ones, and so on: a numbering of
+            their own.
+        beside: offsets in that numbering, (faces per cell, cells).
+    """
+
+    offsets: Indices
+    cells: Indices
+    members: Indices
+    beside: Indices
+
+
+def _offsets(
+    face_cells: Indices, faces: Indices, signs: NDArray[np.int8]
+) -> tuple[NDArray[np.signedinteger], FarNeighbours | None]:
+    """How much further on the neighbours stand, in 16 bits if that is enough for nearly all cells.
+
+    It is for most meshes, since dolfinx numbers neighbours closely (at most 668 apart for 1e6 triangles).
+    That saves a tenth of what is read, and a tenth or more of a step's time. The few others, which have walls
+    here, are done a second time: ghosts come after all owned cells.
     """
     own = np.arange(faces.shape[1], dtype=np.int32)
     if not len(face_cells):
-        return np.zeros(faces.shape, dtype=np.int16)
-    other = face_cells[faces, np.where(signs > 0, 1, 0)]
-    offsets = np.where(signs == 0, 0, other - own)
-    limits = np.iinfo(np.int16)
-    short = offsets.size == 0 or (limits.min <= offsets.min() and offsets.max() <= limits.max)
-    return offsets.astype(np.int16 if short else np.int32)
+        return np.zeros(faces.shape, dtype=np.int16), None
+    neighbours = np.where(signs == 0, own, face_cells[faces, np.where(signs > 0, 1, 0)])
+    offsets = neighbours - own
+    too_far = (offsets < _SHORT.min) | (offsets > _SHORT.max)
+    cells = np.flatnonzero(too_far.any(axis=0)).astype(np.int32)
+    if len(cells) > _FAR_SHARE * len(own):
+        return offsets, None
+    near = np.where(too_far, 0, offsets).astype(np.int16)
+    if not len(cells):
+        return near, None
+    members = np.concatenate([cells, neighbours[:, cells].ravel()])
+    beside = np.empty((len(faces), len(cells)), dtype=np.int32)
+    beside[:] = len(cells) * np.arange(1, len(faces) + 1)[:, None]
+    return near, FarNeighbours(offsets, cells, members, beside)
 
 
 @njit(cache=True, inline="always")
