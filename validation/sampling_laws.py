@@ -6,15 +6,16 @@ Theory Relat. Fields 173 (2019), for the leading term); in the cube m^(2/3) E W2
 are those of independent codes at the same m, with bands that allow for their errors. ``--quick`` takes 30
 seeds, and adds three standard errors to the bands.
 
-The cube's target .57 (from an independent code: .576(13) at m = 216, .579(13) at 64) is too high by about
+The cube's target .57 (from an independent code: .576(13) at m = 216, .579(13) at 64) seems too high by about
 .03. Seeds 0 to 399 give .5425(24), seeds 1000 to 1399 .5423(26), 200 seeds .5626(50) at m = 64. POT's exact
 solver between the particles and the centres or the vertices of k^3 boxes, which lie below and above the
-uniform law in the convex order, proves it seed by seed: over the first 40 seeds the mean lies in [.480,
+uniform law in the convex order, bounds W2 seed by seed: over the first 40 seeds the mean lies in [.480,
 .573] by k = 16, ours is .541(7); over the first 12 in [.506, .548] by k = 24, ours .534(9). Small samples
-are not the reason either, for on the torus, where the scatter is a third, ours are .388(2), .400(2),
-.408(1) at m = 64, 125, 216 against .415(5), .425(3), .439(3). A constant surplus of .03 is what a law
-contracted to some twenty centroids per particle shows when the cost r^2 of the contraction is added (16^3
-centres at m = 216: .583(9) cube, .450(3) torus), and vanishes as these get finer. The band contains both.
+are not the reason either, for on the torus, where the scatter is a third, ours are .388(2), .400(2), .408(1)
+at m = 64, 125, 216 against .415(5), .425(3), .439(3). Why is not known. A constant surplus of .03 is what a
+law contracted to some twenty centroids per particle would show when the cost r^2 of the contraction is added
+(16^3 centres at m = 216: .583(9) cube, .450(3) torus); it vanishes as these get finer. The band contains
+both.
 
     python validation/sampling_laws.py --quick
     python validation/sampling_laws.py --seeds 400
