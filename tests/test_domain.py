@@ -55,7 +55,7 @@ def _velocity_by_nnls(velocity: np.ndarray, active: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dim", [2, 3])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6))
 def test_polytope_projection_is_the_nearest_point(dim, seed):
     polytope = _random_polytope(dim, seed)
@@ -124,7 +124,7 @@ def test_velocity_at_a_corner_with_more_walls_than_dimensions():
     assert np.abs(pyramid.project(6.0 * apex) - apex).max() < ROUNDING
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10**6), dim=st.integers(2, 3))
 def test_box_and_polytope_agree(seed, dim):
     rng = np.random.default_rng(seed)
@@ -162,7 +162,7 @@ def test_infinite_bounds_have_no_walls():
     assert half.period.tolist() == [np.inf, np.inf]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(x=st.floats(-1e3, 1e3), y=st.floats(-1e3, 1e3))
 def test_wrap_and_difference_on_a_periodic_axis(x, y):
     cylinder = Box([-1.0, 0.0], [2.0, 1.0], periodic=(True, False))

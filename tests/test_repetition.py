@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from wassflow.repetition import distinct_rows
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 4), st.integers(1, 200))
 def test_rows_are_numbered_by_what_they_are(seed, count, columns, total):
     generator = np.random.default_rng(seed)

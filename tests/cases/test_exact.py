@@ -215,7 +215,7 @@ def test_everything_is_absorbed_in_finite_time():
     assert o4.wasserstein2(0.0, 1.5) ** 2 == pytest.approx(1 / 3, abs=1e-14)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(-0.95, 0.95), st.floats(-0.95, 0.95), st.floats(0.01, 5.0))
 def test_cosine_moment_satisfies_its_implicit_equation(y, z0, t):
     """G(z_t) - G(z_0) = kappa t / 2, as long as z is not yet at y to rounding."""

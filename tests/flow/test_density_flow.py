@@ -275,7 +275,7 @@ class TestEnergy:
 
 
 class TestSteps:
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(
         seed=st.integers(0, 2**31),
         cell=st.sampled_from(CELLS),

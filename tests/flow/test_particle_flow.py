@@ -249,7 +249,7 @@ def test_particles_slide_along_an_oblique_wall_into_the_corner():
     assert np.all(triangle.contains(trajectory.final.points))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000), st.sampled_from([2, 3]), st.booleans())
 def test_particles_stay_in_polytopes_and_lose_energy(seed, dim, kinked):
     rng = np.random.default_rng(seed)

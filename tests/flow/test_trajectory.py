@@ -2,7 +2,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
@@ -115,7 +115,6 @@ def test_energy_balance_vanishes_for_an_exact_decay():
     assert run.steps == 3
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.floats(0.0, 1.0), max_size=5),
     st.floats(1e-3, 10.0),

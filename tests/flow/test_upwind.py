@@ -132,7 +132,7 @@ def test_cells_with_far_neighbours_are_done_like_the_others(cell, reach, monkeyp
         assert np.array_equal(a, b)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     cell=st.sampled_from(CELLS),
     seed=st.integers(0, 2**31),

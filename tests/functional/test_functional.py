@@ -71,7 +71,7 @@ def atoms(F, seed, n=5):
 
 
 @pytest.mark.parametrize("name", functionals())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_first_variation_is_the_derivative_in_the_direction_of_a_dirac(name, seed):
     F = functionals()[name]
@@ -86,7 +86,7 @@ def test_first_variation_is_the_derivative_in_the_direction_of_a_dirac(name, see
 
 
 @pytest.mark.parametrize("name", functionals())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_velocity_is_minus_the_gradient_of_the_first_variation(name, seed):
     F = functionals()[name]

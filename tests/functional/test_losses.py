@@ -20,7 +20,7 @@ def losses(rng, size):
     ]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), size=st.integers(1, 8))
 def test_gradient_and_curvature_are_those_of_the_value(seed, size):
     rng = np.random.default_rng(seed)

@@ -19,7 +19,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize(("activation", "output_weight", "parametrization"), KINDS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1), size=st.integers(1, 40), columns=st.integers(1, 4))
 def test_gradient_is_that_of_the_value(activation, output_weight, parametrization, seed, size, columns):
     rng = np.random.default_rng(seed)
@@ -66,7 +66,7 @@ def test_value_is_the_definition(activation, output_weight, parametrization):
 
 
 @pytest.mark.parametrize(("activation", "output_weight", "parametrization"), KINDS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(0, 20),

@@ -134,7 +134,7 @@ def test_walls_take_part_in_the_projection(d, k, wall):
         np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), d=st.sampled_from([2, 3]))
 def test_velocity_at_an_oblique_wall_is_optimal_to_rounding(seed, d):
     rng = np.random.default_rng(seed)
@@ -207,7 +207,7 @@ def test_prox_is_the_global_minimiser(V, step, d):
 
 
 @pytest.mark.parametrize("step", [1e-3, 0.999999 / 0.6, 1.0 / 0.6, 3.0])
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(w=st.floats(-2, 2), a=st.floats(-2, 2), b=st.floats(-2, 2))
 def test_prox_of_weight_times_norm_beats_a_fine_grid(step, w, a, b):
     u = np.array([[w, a, b]])

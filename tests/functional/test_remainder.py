@@ -26,7 +26,7 @@ FEATURES = {
 
 
 @pytest.mark.parametrize("features", FEATURES.values(), ids=FEATURES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), size=st.floats(1e-3, 2.0), flat=st.booleans())
 def test_values_stay_above_the_tangent_plane_minus_the_remainder(features, seed, size, flat):
     rng = np.random.default_rng(seed)

@@ -30,7 +30,7 @@ def random_points(features, rng, n):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_gradient_is_that_of_the_value(kind, seed):
     features = SpikeFeatures(**kind)

@@ -248,7 +248,7 @@ def small_problems(draw):
     return simplices * stretch, masses / masses.sum(), sites * stretch, weights / weights.sum(), period, scale
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(small_problems())
 def test_bracket_holds_the_linear_program(problem):
     simplices, masses, sites, weights, period, scale = problem

@@ -55,7 +55,7 @@ def test_integrals_of_the_density_agree_with_its_statistics(cell):
     assert mu.integrate(lambda u: np.sum(u**2, axis=1)) == pytest.approx(mu.second_moment(), rel=1e-13)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.floats(0.0, 1e6), min_size=80, max_size=80).filter(lambda m: sum(m) > 0.0),
     st.integers(-250, 250),

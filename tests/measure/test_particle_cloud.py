@@ -15,7 +15,7 @@ METHODS = ("iid", "stratified", "quantized")
 coordinates = npst.arrays(float, st.tuples(st.integers(1, 12), st.just(2)), elements=st.floats(-1e3, 1e3))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(coordinates, st.integers(0, 10**6))
 def test_statistics_are_those_of_the_definition(points, seed):
     weights = np.random.default_rng(seed).random(len(points)) + 0.1

@@ -29,7 +29,7 @@ REFINEMENTS = {
 
 
 @pytest.mark.parametrize("key", REFINEMENTS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_prolongation_keeps_the_measure_and_restriction_undoes_it(key, seed):
     refinement = REFINEMENTS[key]

@@ -145,7 +145,7 @@ def test_periodic_lattices_of_few_cells_have_all_faces(cell, count):
     mesh.check()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     cell=st.sampled_from(sorted(CELLS)),
     counts=st.tuples(*[st.integers(1, 4)] * 3),

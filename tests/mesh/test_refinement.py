@@ -98,7 +98,7 @@ def test_quadrilaterals_need_not_be_rectangles_but_hexahedra_need_planar_pieces(
     _assert_nested(refine(frusta))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     cell=st.sampled_from(["triangle", "tetrahedron"]),
     periodic=st.tuples(*[st.booleans()] * 3),

@@ -34,7 +34,7 @@ def test_the_single_spike_is_certified(mass):
     assert "min F'" in str(found)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     weight=st.floats(-3.5, 3.5),
     place=st.floats(0.0, 1.0),

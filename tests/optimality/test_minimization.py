@@ -20,7 +20,7 @@ def outer_gradient(u):
     return both.reshape(*u.shape, -1)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(height=st.floats(-3.0, 3.0), place=st.floats(0.0, 1.0), strength=st.floats(0.05, 5.0))
 def test_one_spike_has_the_closed_solution(height, place, strength):
     features = wf.SpikeFeatures("dirichlet", order=2)

@@ -44,7 +44,7 @@ def test_the_bracket_holds_no_sample_below_and_is_narrow(name, mass):
     assert found.lower <= sampled(variation, where, rng)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10**6))
 def test_quadratic_forms_reach_their_least_eigenvalue_on_the_sphere(seed):
     rng = np.random.default_rng(seed)

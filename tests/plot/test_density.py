@@ -104,7 +104,7 @@ def test_the_sign_chooses_the_colour():
     np.testing.assert_allclose(faces, [to_rgb(ORANGE), to_rgb(GOLD), (1.0, 1.0, 1.0)])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(0.2, 0.7), st.floats(0.02, 0.1))
 def test_the_view_holds_the_mass_and_the_particles(middle, radius):
     mesh = wf.mesh.box(

@@ -34,7 +34,7 @@ def result():
     return minimal_norm(**SMALL)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1), d=st.sampled_from([2, 3]))
 def test_the_least_element_of_a_polyhedral_function_is_found(seed, d):
     """G(u) = max_i <g_i, u>: dG(0) is the hull of the g_i; v satisfies <v, -g_i> >= |v|^2 for all of them."""

@@ -17,7 +17,7 @@ def test_least_values_leave_out_what_the_rank_cannot_hold():
     assert np.allclose(np.linalg.eigvalsh(problem.Y), [-0.3, 0.4, 0.8])
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10**6), m=st.integers(1, 4))
 def test_every_cloud_stays_above_the_least_value_of_its_size(seed, m):
     rng = np.random.default_rng(seed)

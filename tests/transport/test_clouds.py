@@ -48,7 +48,7 @@ def clouds(draw, dim=2):
     return np.array(points), np.array(weights)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(clouds(), clouds(), st.booleans(), st.sampled_from([1e-300, 1e-5, 1.0, 1e300]))
 def test_small_problems_have_the_value_of_the_linear_program(one, other, torus, mass):
     (x, a), (y, b) = one, other
@@ -162,7 +162,7 @@ def test_no_time_still_gives_a_true_bracket(monkeypatch):
     assert exact.relative_width < 1e-10
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**9))
 def test_symmetry_and_the_triangle_inequality(seed):
     rng = np.random.default_rng(seed)

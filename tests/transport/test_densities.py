@@ -112,7 +112,7 @@ def test_the_torus_takes_the_short_way(periodic, engine):
     assert spread in wf.wasserstein2(cloud, left, engine=engine)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10**9), st.sampled_from(["triangle", "quadrilateral"]), st.booleans())
 def test_the_two_engines_agree(seed, cell, torus):
     """Brackets of independent methods overlap, for random densities with voids and clouds with ties."""

@@ -18,7 +18,7 @@ def masses(rng, n):
     return values / values.sum()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seeds, st.integers(1, 30), st.integers(1, 30))
 def test_overlay_couples(seed, n, k):
     rng = np.random.default_rng(seed)
@@ -30,7 +30,7 @@ def test_overlay_couples(seed, n, k):
     np.testing.assert_allclose(second, b, atol=1e-15)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seeds, st.integers(2, 40), st.integers(2, 40))
 def test_refinement_keeps_the_coarse_plan_and_the_fine_marginals(seed, n, k):
     rng = np.random.default_rng(seed)
@@ -53,7 +53,7 @@ def test_refinement_keeps_the_coarse_plan_and_the_fine_marginals(seed, n, k):
     np.testing.assert_allclose(table, wanted, atol=1e-14)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seeds, st.integers(1, 20), st.integers(1, 20))
 def test_repair_meets_the_marginals_whatever_comes_in(seed, n, k):
     rng = np.random.default_rng(seed)

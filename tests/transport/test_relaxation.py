@@ -13,7 +13,7 @@ from wassflow.transport.discrete import solve_discrete
 from wassflow.transport.relaxation import LEFT_OVER, Arcs, relaxed_plan
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**9), st.integers(1, 8), st.integers(1, 8), st.sampled_from([0.3, 0.05, 1e-3]))
 def test_costs_at_most_two_steps_more_than_the_linear_program(seed, n, k, eps):
     rng = np.random.default_rng(seed)

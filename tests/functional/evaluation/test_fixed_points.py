@@ -25,7 +25,7 @@ def lattice(generator, dim, planes):
     return points * (1.0 + generator.integers(-1, 2, points.shape) * np.finfo(float).eps)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(sorted(KINDS)), st.integers(0, 2**32 - 1), st.integers(4, 9), st.booleans())
 def test_points_on_few_fibres_are_evaluated_as_any_points(kind, seed, planes, scattered):
     features, generator = KINDS[kind], np.random.default_rng(seed)

@@ -8,7 +8,7 @@ from wassflow.functional import NeuronFeatures
 from wassflow.functional.evaluation import SortedReluFeatures
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     size=st.integers(1, 30),

@@ -72,7 +72,7 @@ def points_in(case, rng, count):
     return u
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_tables_agree_with_direct_sums(case, seed):
     features, fast, *_ = case
@@ -89,7 +89,7 @@ def test_tables_agree_with_direct_sums(case, seed):
     assert np.all(np.abs(found - right) <= 5.0 * TOLERANCE * np.abs(right).max(axis=0))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_integrals_are_the_exact_transpose_of_pairings(case, seed):
     features, fast, *_ = case
