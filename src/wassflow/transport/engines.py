@@ -96,7 +96,7 @@ def _between_clusters(
     """Return bounds from barycentres of clusters, if they may reach ``rtol`` and are all that is wanted."""
     if request.plan or request.potential:
         return None
-    inner = replace(request, rtol=0.3 * request.rtol)
+    inner = replace(request, rtol=0.05 * request.rtol)
     width = request.rtol * rough_distance(problem, 500)
     return by_clusters(problem, width, lambda smaller: solve(smaller, inner))
 

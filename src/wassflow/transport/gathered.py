@@ -23,7 +23,7 @@ FIRST = 1_024
 #: least number of atoms per cluster: with fewer the whole problem is not much dearer
 LEAST_GATHERED = 8
 #: share of the wanted width that may be lost on gathering; the rest is left to the engine and the estimate
-SHARE = 0.6
+SHARE = 0.9
 EPS = float(np.finfo(float).eps)
 
 
