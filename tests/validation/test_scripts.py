@@ -61,7 +61,8 @@ def test_implicit_flows_come_to_rest(capsys):
 
 
 @pytest.mark.parametrize("name", ["covariance", "weight times norm", "oblique walls"])
-def test_solutions_that_the_package_does_not_know(name, capsys):
+def test_solutions_that_the_package_does_not_know(name, capsys, monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPTS)  # as for a script that is started by its path
     arguments = ["--quick", "--dim", "2", "--only", name]
     assert runpy.run_path(str(SCRIPTS / "invented_solutions.py"))["main"](arguments) == 0
     printed = capsys.readouterr().out

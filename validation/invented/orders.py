@@ -1,0 +1,85 @@
+"""Ladders of errors of one problem: rows of the table, observed orders and what is demanded of them."""
+
+from typing import Any
+
+import numpy as np
+from invented.errors import density_errors, particle_error
+from invented.problem import Array, Problem
+
+from wassflow.study.criteria import Criterion
+from wassflow.study.tables import number
+
+SCHEMES: dict[str, dict[str, Any]] = {
+    "upwind": {},
+    "implicit": {"integrator": "implicit"},
+    "muscl": {"scheme": "muscl"},
+}
+# Least orders of f and W2 for laws with a density, and with atoms. Orders are approached from below while
+# cells are not small against the bump: the short ladders, 12 to 24 cells, only tell first from second order.
+SMOOTH = {"upwind": 0.9, "implicit": 0.9, "muscl": 1.8}
+SMOOTH_QUICK = {"upwind": 0.8, "implicit": 0.75, "muscl": 1.5}
+ATOMIC = {"upwind": 0.65, "implicit": 0.65, "muscl": 0.65}
+# Orders are judged where so many boxes lie across the support on the finest mesh: the h^{1/2} over which
+# schemes of first order smear must be small against the bump.
+ASYMPTOTIC = {"upwind": 64, "implicit": 64, "muscl": 24}
+# What is smaller than this is rounding or an exact cancellation, and has no order.
+EXACT = 1e-9
+
+
+def observed_order(widths: Array, errors: Array) -> float:
+    """The order of a power law fitted to the errors; nan where one is rounding or unknown."""
+    if not np.all(errors > EXACT):
+        return np.nan
+    return float(np.polyfit(np.log(widths), np.log(errors), 1)[0])
+
+
+def densities(
+    problem: Problem, cell: str, sizes: tuple[int, ...], quick: bool
+) -> tuple[list[list[str]], list[Criterion]]:
+    """Ladders of all schemes on one type of cells; F is printed, but its error may change sign."""
+    rows, criteria = [], []
+    for scheme, options in SCHEMES.items():
+        found = [density_errors(problem, cell, n, options) for n in sizes]
+        errors = {key: np.array([error[key] for error in found]) for key in ("f", "F", "W2")}
+        orders = {key: observed_order(1.0 / np.array(sizes), values) for key, values in errors.items()}
+        row = [f"{problem.name}, {problem.dim}D", cell, scheme]
+        for key, values in errors.items():
+            row += [number(values[-1]), number(orders[key])]
+        rows.append(row)
+        # two coarse meshes tell little about f, whose error changes sign; without W2 there is nothing else
+        short = quick and np.isfinite(errors["W2"][0])
+        judged = {key: orders[key] for key in (("W2",) if short else ("f", "W2")) if np.isfinite(orders[key])}
+        shown, title = ", ".join(f"{key} {order:.2f}" for key, order in judged.items()), ", ".join(row[:3])
+        if quick or problem.boxes_across(sizes[-1]) >= ASYMPTOTIC[scheme]:
+            least = (ATOMIC if problem.back is None else SMOOTH_QUICK if quick else SMOOTH)[scheme]
+            passed = all(order >= least for order in judged.values())
+            criteria.append(Criterion(f"{title}: orders", passed, f"{shown} >= {least}"))
+        else:
+            passed = all(np.all(np.diff(errors[key]) < 0.0) for key in judged)
+            shown = f"orders {shown} not judged: ladder too coarse for an asymptotic order"
+            chains = [f"{key} {' -> '.join(map(number, errors[key]))}" for key in judged]
+            criteria.append(
+                Criterion(f"{title}: errors fall from mesh to mesh", passed, "; ".join([*chains, shown]))
+            )
+    return rows, criteria
+
+
+def particles(problem: Problem, quick: bool) -> tuple[list[list[str]], list[Criterion]]:
+    """Errors of the particles and, where V has kinks, orders of the forward-backward methods."""
+    domain = problem.mesh(2, "triangle" if problem.dim == 2 else "tetrahedron").domain
+    title, criteria, rows = f"{problem.name}, {problem.dim}D", [], []
+    error = particle_error(problem, domain)
+    rows.append([title, "particles", "default", "", "", "", "", number(error), ""])
+    criteria.append(Criterion(f"{title}: particles", error <= problem.rms, f"{error:.1e} <= {problem.rms:g}"))
+    methods = {"forward-backward": 0.9, "forward-backward-2": 1.8}
+    for method, least in methods.items() if not problem.functional.regularizer.smooth else ():
+        steps = problem.t_end / np.array([10, 20] if quick else [10, 20, 40])
+        errors = np.array([particle_error(problem, domain, integrator=method, dt=dt) for dt in steps])
+        order = observed_order(steps, errors)
+        if np.isfinite(order):
+            shown, passed = f"{order:.2f} >= {least}", order >= least
+        else:
+            shown, passed = f"exact, {errors.max():.1e}", bool(errors.max() < EXACT)
+        rows.append([title, "particles", method, "", "", "", "", number(errors[-1]), number(order)])
+        criteria.append(Criterion(f"{title}: order of {method}", passed, shown))
+    return rows, criteria

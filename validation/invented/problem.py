@@ -1,0 +1,116 @@
+"""A flow whose map is known, as a problem that a user would state, and the pieces that problems share."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import meshio
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import wassflow as wf
+
+Array = NDArray[np.float64]
+# Points along an axis of the support for integrals over the start, which is C^2: errors are h^4.
+LATTICE = {2: 100, 3: 36}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A flow whose map at ``t_end`` is known.
+
+    Attributes:
+        initial: density of mu_0, ``(n, d) -> (n,)``, up to a factor; it vanishes outside ``support``.
+        flow: where points ``(n, d)`` of mu_0 are at ``t_end``.
+        back: for smooth laws, where points at ``t_end`` came from, and the density there over that of mu_0.
+        rotation: of the box ``domain`` to the true domain, if walls are oblique.
+        rms: what the particles' error may be; within the tolerance where gradients do not jump.
+    """
+
+    name: str
+    functional: wf.Functional
+    domain: wf.Box
+    support: tuple[Array, Array]
+    initial: Callable[[Array], Array]
+    t_end: float
+    flow: Callable[[Array], Array]
+    back: Callable[[Array], tuple[Array, Array]] | None = None
+    rotation: Array | None = None
+    rms: float = 1e-5
+
+    @property
+    def dim(self) -> int:
+        """The dimension d."""
+        return self.domain.dim
+
+    def lattice(self, count: int) -> tuple[Array, Array]:
+        """Midpoints of the support with their masses."""
+        axes = [a + (b - a) * (np.arange(count) + 0.5) / count for a, b in zip(*self.support, strict=True)]
+        points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, self.dim)
+        if self.rotation is not None:
+            points = points @ self.rotation.T
+        masses = self.initial(points)
+        return points[masses > 0.0], masses[masses > 0.0] / masses.sum()
+
+    @cached_property
+    def start(self) -> wf.ParticleCloud:
+        """mu_0 as a fine lattice."""
+        return wf.ParticleCloud(*self.lattice(LATTICE[self.dim]))
+
+    @cached_property
+    def law(self) -> wf.ParticleCloud:
+        """The law at the end, as the images of that lattice."""
+        return wf.ParticleCloud(self.flow(self.start.points), self.start.weights)
+
+    def density(self, x: Array) -> Array:
+        """The density at the end, up to the factor of ``initial``."""
+        assert self.back is not None
+        origin, stretch = self.back(x)
+        return self.initial(origin) * stretch
+
+    def boxes_across(self, n: int) -> float:
+        """How many of n boxes along each axis lie across the support where it is narrowest."""
+        low, high = self.support
+        return float(np.min(n * (high - low) / (self.domain.upper - self.domain.lower)))
+
+    def mesh(self, n: int, cell: str) -> wf.mesh.Mesh:
+        """A mesh with n boxes along each axis; rotated ones go through a file, as a user's would."""
+        straight = wf.mesh.box(self.domain, cells=n, cell=cell)
+        if self.rotation is None:
+            return straight
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "rotated.vtu"
+            wf.mesh.write(path, straight)
+            content = meshio.read(path)
+            content.points[:, : self.dim] = content.points[:, : self.dim] @ self.rotation.T
+            meshio.write(path, content)
+            return wf.mesh.read(path)
+
+
+def bump(center: Array, radius: float) -> Callable[[Array], Array]:
+    """(1 - |u - c|^2/r^2)^3 in a ball, with the covariance r^2/(d + 8)."""
+    return lambda u: np.maximum(1.0 - ((u - center) ** 2).sum(axis=1) / radius**2, 0.0) ** 3
+
+
+def around(center: ArrayLike, radius: float) -> dict[str, Any]:
+    """Start and support of a bump."""
+    c = np.asarray(center, dtype=float)
+    return {"initial": bump(c, radius), "support": (c - radius, c + radius)}
+
+
+def cube(dim: int, low: float, high: float) -> wf.Box:
+    """The box [low, high]^d."""
+    return wf.Box([low] * dim, [high] * dim)
+
+
+def mean(dim: int) -> wf.CallableFeatures:
+    """Phi(u) = u, which stands for no feature at all where R = 0."""
+    return wf.CallableFeatures(lambda u: u, lambda u: np.tile(np.eye(dim), (len(u), 1, 1)), size=dim)
+
+
+def pushed(V: wf.regularizer.Regularizer, dim: int) -> wf.Functional:
+    """F(mu) = int V dmu."""
+    return wf.Functional(mean(dim), wf.SquaredLoss(np.zeros(dim), scale=0.0), V)
