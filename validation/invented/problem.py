@@ -71,10 +71,10 @@ class Problem:
         origin, stretch = self.back(x)
         return self.initial(origin) * stretch
 
-    def boxes_across(self, n: int) -> float:
-        """How many of n boxes along each axis lie across the support where it is narrowest."""
+    def boxes_across(self, n: int) -> int:
+        """About how many of n boxes along each axis lie across the support where it is narrowest."""
         low, high = self.support
-        return float(np.min(n * (high - low) / (self.domain.upper - self.domain.lower)))
+        return round(np.min(n * (high - low) / (self.domain.upper - self.domain.lower)))
 
     def mesh(self, n: int, cell: str) -> wf.mesh.Mesh:
         """A mesh with n boxes along each axis; rotated ones go through a file, as a user's would."""
