@@ -17,10 +17,9 @@ import scipy.sparse
 from wassflow.arguments import Array
 from wassflow.laguerre.coarsening import barycentres, clusters
 from wassflow.laguerre.costs import cheapest, squared_distances
-from wassflow.transport.plans import Indices, Plan, overlay, refined, repaired
+from wassflow.transport.plans import EPS, Indices, Plan, overlay, refined, repaired
 from wassflow.transport.relaxation import Arcs, relaxed_plan
 
-EPS = float(np.finfo(float).eps)
 #: arcs kept per atom in the first round, and added in the later ones
 FIRST_ARCS, LATER_ARCS = 8, 5
 #: problems of at most this many atoms on a side are started from scratch, larger ones from a coarser level
@@ -160,7 +159,7 @@ def _relaxed(
         if best.upper - best.lower <= gap * best.upper or eps < smallest or time.monotonic() > deadline:
             break
         back, _ = cheapest(y, x, least[:, 0], period, FIRST_ARCS)
-        keys = np.unique(np.concatenate([_keys_out(to, k), _keys_in(back, k), plan.rows * k + plan.columns]))
+        keys = _cheap_keys(to, back, plan, k)
         rows, columns = keys // k, keys % k
         arcs = Arcs.between(n, k, rows, columns, squared_distances(x, y, rows, columns, period))
         second, plan = relaxed_plan(arcs, a, b, second, eps, deadline)
@@ -192,7 +191,7 @@ def _generate_arcs(
         arcs = np.arange(n * k)
     else:
         back, _ = cheapest(y, x, best.first, period, FIRST_ARCS)
-        arcs = np.unique(np.concatenate([_keys_out(to, k), _keys_in(back, k), plan.rows * k + plan.columns]))
+        arcs = _cheap_keys(to, back, plan, k)
     rounds = 0
     size = float(n + k) ** 2
     # the network simplex cannot be interrupted: start it only when its time, quadratic in the atoms, is there
@@ -216,6 +215,11 @@ def _generate_arcs(
             break
         arcs = np.union1d(arcs, new)
     return best
+
+
+def _cheap_keys(to: Indices, back: Indices, plan: Plan, k: int) -> Indices:
+    """Return the arcs that look cheap from either side, and those of a plan, which make them feasible."""
+    return np.unique(np.concatenate([_keys_out(to, k), _keys_in(back, k), plan.rows * k + plan.columns]))
 
 
 def _keys_out(to: Indices, k: int) -> Indices:

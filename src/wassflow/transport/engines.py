@@ -15,10 +15,10 @@ from wassflow.laguerre.coarsening import barycentres, clusters
 from wassflow.laguerre.costs import cheapest
 from wassflow.measure.simplex_quadrature import simplex_volumes
 from wassflow.transport.bounds import Bounds, NodeCoupling, root
-from wassflow.transport.discrete import EPS, solve_discrete
+from wassflow.transport.discrete import solve_discrete
 from wassflow.transport.gathered import by_clusters
 from wassflow.transport.marginals import Atoms, Cells, Problem
-from wassflow.transport.plans import Plan, overlay, refined, repaired
+from wassflow.transport.plans import EPS, Plan, overlay, refined, repaired
 from wassflow.transport.sandwich import Discretized, clustered, contracted, expanded
 
 #: atoms on a side up to which the discrete problem is solved to rounding (10 to 20 s for so many), not just
@@ -67,7 +67,7 @@ def cloud_to_cloud(problem: Problem, request: Request) -> Bounds:
     assert isinstance(nu, Atoms)
     small = max(len(mu.masses), len(nu.masses)) <= EXACT_ATOMS
     rough = None if small else _between_clusters(problem, request, cloud_to_cloud)
-    if rough is not None and (rough.relative_width <= request.rtol or request.expired):
+    if rough is not None:
         return rough
     # the gap of W2^2 that leaves W2 the wanted width
     rtol = min(request.rtol, 1.0)
@@ -93,12 +93,16 @@ def cloud_to_cloud(problem: Problem, request: Request) -> Bounds:
 def _between_clusters(
     problem: Problem, request: Request, solve: Callable[[Problem, Request], Bounds]
 ) -> Bounds | None:
-    """Return bounds from barycentres of clusters, if they may reach ``rtol`` and are all that is wanted."""
+    """Return bounds from barycentres of clusters, if they reach ``rtol`` or the time, and nothing else is
+    wanted.
+    """
     if request.plan or request.potential:
         return None
     inner = replace(request, rtol=0.05 * request.rtol)
     width = request.rtol * rough_distance(problem, 500)
-    return by_clusters(problem, width, lambda smaller: solve(smaller, inner))
+    rough = by_clusters(problem, width, lambda smaller: solve(smaller, inner))
+    enough = rough is not None and (rough.relative_width <= request.rtol or request.expired)
+    return rough if enough else None
 
 
 # ---------------------------------------------------------------- a cloud and a density
@@ -163,7 +167,7 @@ def cloud_to_density(problem: Problem, request: Request) -> Bounds:
     assert isinstance(density, Cells)
     exact = len(atoms.masses) <= EXACT_ATOMS
     rough = None if exact else _between_clusters(problem, request, cloud_to_density)
-    if rough is not None and (rough.relative_width <= request.rtol or request.expired):
+    if rough is not None:
         return rough
     solved = semidiscrete(
         problem, density, atoms.points, atoms.masses, replace(request, rtol=FINEST) if exact else request

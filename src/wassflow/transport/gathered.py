@@ -16,6 +16,7 @@ import numpy as np
 
 from wassflow.transport.bounds import Bounds, root
 from wassflow.transport.marginals import Atoms, Cells, Problem
+from wassflow.transport.plans import EPS
 from wassflow.transport.sandwich import clustered, contracted
 
 #: clusters that are tried first; they tell how many are needed
@@ -24,7 +25,6 @@ FIRST = 1_024
 LEAST_GATHERED = 8
 #: share of the wanted width that may be lost on gathering; the rest is left to the engine and the estimate
 SHARE = 0.9
-EPS = float(np.finfo(float).eps)
 
 
 def by_clusters(problem: Problem, width: float, solve: Callable[[Problem], Bounds]) -> Bounds | None:
