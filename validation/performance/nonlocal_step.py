@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 from memory import peak_memory
-from roofline import bandwidth, indexed_reads
+from roofline import bandwidth, indexed_reads, median_seconds
 
 import wassflow as wf
 from wassflow.flow.upwind import UpwindTransport
@@ -83,16 +83,6 @@ def frozen_step(mesh: Any) -> Callable[[], Any]:
     dt = 0.5 / transport.set_fluxes(fluxes, masses)
     out = np.empty(mesh.num_owned)
     return lambda: transport.step(masses, dt, out)
-
-
-def median_seconds(action: Callable[[], Any], calls: int) -> float:
-    """Median time of a call."""
-    times = []
-    for _ in range(calls):
-        start = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times))
 
 
 def full_step(F: wf.Functional, mesh: Any) -> Callable[[], float]:

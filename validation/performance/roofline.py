@@ -39,19 +39,22 @@ def bandwidth(touched: int, threads: int) -> float:
     """Bytes per second of a triad on arrays that have so many bytes in all."""
     entries = touched // 24
     arrays = (np.zeros(entries), np.ones(entries), np.ones(entries))
-    return 32 * entries / _median(lambda: triad_on(arrays, threads))
+    return 32 * entries / median_seconds(lambda: triad_on(arrays, threads))
 
 
 def indexed_reads(threads: int) -> float:
     """Reads per second at random places of a table of 32 KiB, in vector registers where there are any."""
     table, places = np.ones(TABLE), np.random.default_rng(0).integers(0, TABLE, READS).astype(np.int32)
-    return READS / _median(lambda: over_rows(lambda part: _gather(table, places[part]), READS, threads))
+    return READS / median_seconds(
+        lambda: over_rows(lambda part: _gather(table, places[part]), READS, threads)
+    )
 
 
-def _median(action: Callable[[], object]) -> float:
+def median_seconds(action: Callable[[], object], calls: int = TURNS) -> float:
+    """Median time of a call, after one that is not counted."""
     action()
     seconds = []
-    for _ in range(TURNS):
+    for _ in range(calls):
         start = time.perf_counter()
         action()
         seconds.append(time.perf_counter() - start)
