@@ -58,9 +58,9 @@ def test_large_problems_meet_a_rough_gap_by_relaxation_alone(dim, monkeypatch):
 
     solve_simplex = discrete._network_simplex
 
-    def on_the_coarsest_level_only(points, *others):
-        assert len(points) <= discrete.COARSEST
-        return solve_simplex(points, *others)
+    def on_the_coarsest_level_only(clouds, *others):
+        assert len(clouds.x) <= discrete.COARSEST
+        return solve_simplex(clouds, *others)
 
     monkeypatch.setattr(discrete, "_network_simplex", on_the_coarsest_level_only)
     rough = solve_discrete(x, masses, y, masses, np.zeros(dim), gap=0.02)

@@ -75,38 +75,45 @@ def solve_discrete(
         gap: stop when upper - lower <= gap * upper.
         deadline: value of ``time.monotonic()`` after which no further round is started.
     """
+    clouds = _Clouds(x, a, y, b, period)
     if max(len(x), len(y)) <= COARSEST:
-        return _generate_arcs(x, a, y, b, period, np.zeros(len(y)), overlay(a, b), gap, deadline, 0.0)
-    start, plan = _from_coarser(x, a, y, b, period, gap, deadline)
+        return _generate_arcs(clouds, np.zeros(len(y)), overlay(a, b), gap, deadline, 0.0)
+    start, plan = _from_coarser(clouds, gap, deadline)
     if min(len(x), len(y)) <= COARSEST:
         # few atoms on one side: the simplex has little to do
-        return _generate_arcs(x, a, y, b, period, start, plan, gap, deadline, PACE)
-    relaxed = _relaxed(x, a, y, b, period, start, plan, max(gap, ROUGH_GAP), deadline)
+        return _generate_arcs(clouds, start, plan, gap, deadline, PACE)
+    relaxed = _relaxed(clouds, start, plan, max(gap, ROUGH_GAP), deadline)
     if relaxed.upper - relaxed.lower <= gap * relaxed.upper or time.monotonic() > deadline:
         return relaxed
-    return _generate_arcs(x, a, y, b, period, relaxed.second, relaxed.plan, gap, deadline, PACE)
+    return _generate_arcs(clouds, relaxed.second, relaxed.plan, gap, deadline, PACE)
 
 
-def certificate(
-    x: Array, a: Array, y: Array, b: Array, period: Array, second: Array, plan: Plan, rounds: int = 0
-) -> DiscreteSolution:
-    """Return the bounds that any potential on y and a plan with the right marginals prove."""
-    _, least = cheapest(x, y, second, period, 1)
-    return _bounds(x, a, y, b, period, least[:, 0], second, plan, rounds)
+@dataclass(frozen=True)
+class _Clouds:
+    """Atoms x with masses a, atoms y with masses b, and the period of each axis."""
+
+    x: Array
+    a: Array
+    y: Array
+    b: Array
+    period: Array
+
+    def costs(self, rows: Indices, columns: Indices) -> Array:
+        return squared_distances(self.x, self.y, rows, columns, self.period)
+
+    def cheapest_from_x(self, second: Array, count: int) -> tuple[Indices, Array]:
+        """Return for every x_i the atoms of y of least c_ij - second_j, and these."""
+        return cheapest(self.x, self.y, second, self.period, count)
+
+    def cheapest_from_y(self, first: Array, count: int) -> tuple[Indices, Array]:
+        """Return for every y_j the atoms of x of least c_ij - first_i, and these."""
+        return cheapest(self.y, self.x, first, self.period, count)
 
 
-def _bounds(
-    x: Array,
-    a: Array,
-    y: Array,
-    b: Array,
-    period: Array,
-    first: Array,
-    second: Array,
-    plan: Plan,
-    rounds: int,
-) -> DiscreteSolution:
-    costs = squared_distances(x, y, plan.rows, plan.columns, period)
+def _bounds(clouds: _Clouds, first: Array, second: Array, plan: Plan, rounds: int) -> DiscreteSolution:
+    """Return the bounds that feasible potentials and a plan with the right marginals prove."""
+    a, b = clouds.a, clouds.b
+    costs = clouds.costs(plan.rows, plan.columns)
     upper = float(plan.masses @ costs)
     # potentials are defined up to a constant: take the one with the smallest values, hence the least rounding
     shift = 0.5 * (float(a @ first) - float(b @ second))
@@ -115,14 +122,13 @@ def _bounds(
     # A relative error eps of each mass and each sum moves W2^2 by eps * sum m |potential| to first order: the
     # potentials are the derivatives of W2^2 with respect to the masses.
     size = float(a @ np.abs(first) + b @ np.abs(second))
-    rounding = EPS * ((x.shape[1] + 4.0) * upper + (4.0 + np.log2(len(a) + len(b))) * size)
+    rounding = EPS * ((clouds.x.shape[1] + 4.0) * upper + (4.0 + np.log2(len(a) + len(b))) * size)
     return DiscreteSolution(min(lower, upper), upper, first, second, plan, rounding, rounds)
 
 
-def _from_coarser(
-    x: Array, a: Array, y: Array, b: Array, period: Array, gap: float, deadline: float
-) -> tuple[Array, Plan]:
+def _from_coarser(clouds: _Clouds, gap: float, deadline: float) -> tuple[Array, Plan]:
     """Return a potential on y and a feasible plan from the solution between clusters."""
+    x, a, y, b, period = clouds.x, clouds.a, clouds.y, clouds.b, clouds.period
     rows = clusters(x, a, max(COARSEST // 2, len(x) // COARSENING))
     columns = clusters(y, b, max(COARSEST // 2, len(y) // COARSENING))
     left, left_masses = barycentres(x, a, rows)
@@ -133,64 +139,46 @@ def _from_coarser(
     return second[:, 0], refined(coarse.plan, rows, a, columns, b)
 
 
-def _relaxed(
-    x: Array,
-    a: Array,
-    y: Array,
-    b: Array,
-    period: Array,
-    second: Array,
-    plan: Plan,
-    gap: float,
-    deadline: float,
-) -> DiscreteSolution:
+def _relaxed(clouds: _Clouds, second: Array, plan: Plan, gap: float, deadline: float) -> DiscreteSolution:
     """Relax the prices in smaller and smaller steps, on arcs that look cheap at the prices of the moment."""
-    n, k = len(x), len(y)
-    plan = repaired(plan, a, b)
+    n, k = len(clouds.x), len(clouds.y)
+    plan = repaired(plan, clouds.a, clouds.b)
     # the coarse potential may do, and one neighbour is found sooner than several
-    best = certificate(x, a, y, b, period, second, plan)
+    _, least = clouds.cheapest_from_x(second, 1)
+    best = _bounds(clouds, least[:, 0], second, plan, 0)
     if best.upper - best.lower <= gap * best.upper or time.monotonic() > deadline:
         return best
-    to, least = cheapest(x, y, second, period, FIRST_ARCS)
+    to, least = clouds.cheapest_from_x(second, FIRST_ARCS)
     eps = FIRST_STEP * (best.upper - best.lower)
     for rounds in range(1, RELAXATIONS + 1):
         # steps below the rounding of prices lead nowhere
         smallest = 1e3 * EPS * (best.upper + float(np.abs(second).max()))
         if best.upper - best.lower <= gap * best.upper or eps < smallest or time.monotonic() > deadline:
             break
-        back, _ = cheapest(y, x, least[:, 0], period, FIRST_ARCS)
+        back, _ = clouds.cheapest_from_y(least[:, 0], FIRST_ARCS)
         keys = _cheap_keys(to, back, plan, k)
         rows, columns = keys // k, keys % k
-        arcs = Arcs.between(n, k, rows, columns, squared_distances(x, y, rows, columns, period))
-        second, plan = relaxed_plan(arcs, a, b, second, eps, deadline)
-        plan = repaired(plan, a, b)
-        to, least = cheapest(x, y, second, period, FIRST_ARCS)
-        best = _better(best, _bounds(x, a, y, b, period, least[:, 0], second, plan, rounds))
+        arcs = Arcs.between(n, k, rows, columns, clouds.costs(rows, columns))
+        second, plan = relaxed_plan(arcs, clouds.a, clouds.b, second, eps, deadline)
+        plan = repaired(plan, clouds.a, clouds.b)
+        to, least = clouds.cheapest_from_x(second, FIRST_ARCS)
+        best = _better(best, _bounds(clouds, least[:, 0], second, plan, rounds))
         eps /= STEP_RATIO
     return best
 
 
 def _generate_arcs(
-    x: Array,
-    a: Array,
-    y: Array,
-    b: Array,
-    period: Array,
-    second: Array,
-    plan: Plan,
-    gap: float,
-    deadline: float,
-    pace: float,
+    clouds: _Clouds, second: Array, plan: Plan, gap: float, deadline: float, pace: float
 ) -> DiscreteSolution:
-    n, k = len(x), len(y)
-    plan = repaired(plan, a, b)
-    to, least = cheapest(x, y, second, period, FIRST_ARCS)
-    best = _bounds(x, a, y, b, period, least[:, 0], second, plan, 0)
+    n, k = len(clouds.x), len(clouds.y)
+    plan = repaired(plan, clouds.a, clouds.b)
+    to, least = clouds.cheapest_from_x(second, FIRST_ARCS)
+    best = _bounds(clouds, least[:, 0], second, plan, 0)
     dense = n * k <= 4 * FIRST_ARCS * (n + k)
     if dense:
         arcs = np.arange(n * k)
     else:
-        back, _ = cheapest(y, x, best.first, period, FIRST_ARCS)
+        back, _ = clouds.cheapest_from_y(best.first, FIRST_ARCS)
         arcs = _cheap_keys(to, back, plan, k)
     rounds = 0
     size = float(n + k) ** 2
@@ -198,16 +186,16 @@ def _generate_arcs(
     while best.upper - best.lower > gap * best.upper and time.monotonic() + pace * size < deadline:
         rounds += 1
         begun = time.monotonic()
-        solved = _network_simplex(x, a, y, b, period, arcs, best)
+        solved = _network_simplex(clouds, arcs, best)
         if solved is None:
             break
         pace = (time.monotonic() - begun) / size
         second, plan = solved
-        plan = repaired(plan, a, b)
-        to, least = cheapest(x, y, second, period, LATER_ARCS)
+        plan = repaired(plan, clouds.a, clouds.b)
+        to, least = clouds.cheapest_from_x(second, LATER_ARCS)
         first = least[:, 0]
-        back, transformed = cheapest(y, x, first, period, LATER_ARCS)
-        current = _bounds(x, a, y, b, period, first, transformed[:, 0], plan, rounds)
+        back, transformed = clouds.cheapest_from_y(first, LATER_ARCS)
+        current = _bounds(clouds, first, transformed[:, 0], plan, rounds)
         progress = current.lower > best.lower or current.upper < best.upper
         best = _better(best, current)
         new = np.setdiff1d(np.concatenate([_keys_out(to, k), _keys_in(back, k)]), arcs)
@@ -244,13 +232,12 @@ def _better(one: DiscreteSolution, other: DiscreteSolution) -> DiscreteSolution:
     )
 
 
-def _network_simplex(
-    x: Array, a: Array, y: Array, b: Array, period: Array, arcs: Indices, start: DiscreteSolution
-) -> tuple[Array, Plan] | None:
+def _network_simplex(clouds: _Clouds, arcs: Indices, start: DiscreteSolution) -> tuple[Array, Plan] | None:
     """Solve the linear program on a set of arcs; None when the solver gives nothing usable."""
-    n, k = len(x), len(y)
+    a, b = clouds.a, clouds.b
+    n, k = len(a), len(b)
     rows, columns = arcs // k, arcs % k
-    costs = squared_distances(x, y, rows, columns, period)
+    costs = clouds.costs(rows, columns)
     # POT's tolerances are absolute: give it costs and masses of size one
     unit = float(costs.mean())
     if unit == 0.0:
