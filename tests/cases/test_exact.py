@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from scipy.special import spence
@@ -217,6 +217,7 @@ def test_everything_is_absorbed_in_finite_time():
 
 @settings(max_examples=30)
 @given(st.floats(-0.95, 0.95), st.floats(-0.95, 0.95), st.floats(0.01, 5.0))
+@example(0.0, 7.6e-162, 1.0)  # squares of it underflow
 def test_cosine_moment_satisfies_its_implicit_equation(y, z0, t):
     """G(z_t) - G(z_0) = kappa t / 2, as long as z is not yet at y to rounding."""
     kappa = 1.3

@@ -132,3 +132,16 @@ def product_density(profiles: Sequence[Profile], u: Array) -> Array:
     for j, profile in enumerate(profiles):
         values *= profile.density(u[:, j])
     return values
+
+
+def profiles_of(
+    start: Sequence[Profile] | None, dim: int, default: Profile | None = None
+) -> tuple[Profile, ...]:
+    """Return the ``dim`` laws of a start, the default ones if none are given."""
+    profiles = (default,) * dim if start is None and default is not None else tuple(start or ())
+    for profile in profiles:
+        if not isinstance(profile, Profile):
+            raise ValueError(f"start must hold Profile objects, found {type(profile).__name__}")
+    if len(profiles) != dim:
+        raise ValueError(f"start must hold {dim} laws, one for each coordinate, found {len(profiles)}")
+    return profiles
