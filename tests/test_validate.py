@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from wassflow import plot, study
-from wassflow.cli import app as application
 from wassflow.cli import validation
 from wassflow.cli.app import app
+from wassflow.cli.commands import statements
 from wassflow.cli.statements import STATEMENTS, Statement
 from wassflow.study.criteria import Criterion
 from wassflow.study.ledger import Ledger
@@ -58,8 +58,8 @@ def rows(monkeypatch):
     monkeypatch.setattr(study, "constant", constant, raising=False)
     monkeypatch.setattr(plot, "picture", picture, raising=False)
     chosen = {row.name: row for row in (row("true", 1.0), row("error", -1.0), row("false", 2.0))}
-    monkeypatch.setattr(application, "STATEMENTS", tuple(chosen.values()))
-    monkeypatch.setattr(application, "statement", chosen.__getitem__)
+    monkeypatch.setattr(statements, "STATEMENTS", tuple(chosen.values()))
+    monkeypatch.setattr(statements, "statement", chosen.__getitem__)
     monkeypatch.setattr(validation, "statement", chosen.__getitem__)
     return chosen
 
