@@ -55,19 +55,40 @@ def _rerouting_cost(seeds: Seeds, cells: Cells, psi: Array, i: Indices, j: Indic
     return np.maximum(cost, 0.0)
 
 
+def _by_site(index: Indices, flow: Array, size: int) -> Array:
+    """Return the sums of flows by site: a float for each, also without any flow."""
+    return np.asarray(np.bincount(index, flow, minlength=size), dtype=np.float64)
+
+
+def admissible_shares(i: Indices, j: Indices, flow: Array, masses: Array, weights: Array) -> Array:
+    """Return the share of each flow for which the rest can be matched without any cell sending more than it
+    has.
+
+    A cell sends what flows out of it, or its surplus and what flows in: masses_i bounds the first,
+    masses_i - weights_i + weights_i the second.
+    """
+    sent, got = (_by_site(index, flow, masses.size) for index in (i, j))
+    shares = []
+    for total, room in ((sent, masses), (got, weights)):
+        over = total > room
+        share = np.ones(masses.size)
+        share[over] = (1.0 - 1e-9) * room[over] / total[over]
+        shares.append(share)
+    return np.minimum(shares[0][i], shares[1][j])
+
+
 def bracket(
     seeds: Seeds, cells: Cells, psi: Array, weights: Array, flow_potential: Array | None, diameter: float
 ) -> Bracket:
     """Bound W2^2 between the source behind ``cells`` and sum_i weights_i delta_{y_i}, both of mass one.
 
     ``flow_potential`` (m,) solves (Laplacian of the facets) p = weights - masses, as a Newton step does;
-    cell i sends graph_ij (p_j - p_i) to its neighbour j where this is positive. What it leaves unbalanced,
-    and what it cannot carry because a cell would send more than it has, is matched along the order of the
+    cell i sends graph_ij (p_j - p_i) to its neighbour j where this is positive, less where a cell would send
+    more than it has or get more than its weight. What is left unbalanced is matched along the order of the
     sites.
     """
     residual = weights - cells.mass
     dual = float(np.sum(cells.second) + psi @ residual)
-    surplus = np.maximum(-residual, 0.0)
     extra = 0.0
     carried = np.zeros_like(residual)
     if flow_potential is not None:
@@ -75,19 +96,9 @@ def bracket(
         flow = edges.data * (flow_potential[edges.col] - flow_potential[edges.row])
         positive = flow > 0.0
         i, j, flow = edges.row[positive], edges.col[positive], flow[positive]
-        m = residual.size
-        sent = np.bincount(i, flow, minlength=m)
-        left = residual - (np.bincount(j, flow, minlength=m) - sent)
-        # share of the flow such that, with the rest matched directly, no cell sends more than it has
-        load = sent + np.maximum(-left, 0.0)
-        over = load > cells.mass
-        share = 1.0
-        if np.any(over):
-            share = float(np.min(np.maximum(cells.mass - surplus, 0.0)[over] / (load - surplus)[over]))
-            share *= 1.0 - 1e-9
-        if share > 0.0:
-            extra += share * float(flow @ _rerouting_cost(seeds, cells, psi, i, j))
-            carried = share * (residual - left)
+        flow *= admissible_shares(i, j, flow, cells.mass, weights)
+        extra += float(flow @ _rerouting_cost(seeds, cells, psi, i, j))
+        carried = _by_site(j, flow, residual.size) - _by_site(i, flow, residual.size)
     i, j, amount = _match_along_order(-(residual - carried))
     extra += float(amount @ _rerouting_cost(seeds, cells, psi, i, j))
     # a power distance is rounded relative to its own terms; areas that fail to tile by more than rounding
