@@ -62,12 +62,13 @@ class TestReconstruction:
 
     @pytest.mark.parametrize("limiter", ["positivity", "monotone"])
     @pytest.mark.parametrize("cell", CELLS)
-    def test_no_vertex_is_negative_and_empty_cells_are_flat(self, cell, limiter):
+    def test_no_face_sees_less_than_zero_and_empty_cells_are_flat(self, cell, limiter):
         mesh = box(cell, 3)
         rng = np.random.default_rng(1)
         masses = rng.random(mesh.num_cells) ** 8 * (rng.random(mesh.num_cells) < 0.6)
         slopes = LinearReconstruction(mesh, limiter).slopes(masses)
-        changes = np.einsum("na,nva->nv", slopes, mesh.cell_vertices - mesh.centroids[:, None])
+        middles = mesh.cell_vertices[:, mesh.kind.facets].mean(axis=2)
+        changes = np.einsum("na,nfa->nf", slopes, middles - mesh.centroids[:, None])
         densities = masses / mesh.volumes
         assert (densities[:, None] + changes).min() >= -1e-15 * densities.max()
         assert np.all(slopes[masses == 0.0] == 0.0)
@@ -168,21 +169,47 @@ class TestOrder:
             errors.append(np.abs(run.final.masses - end.masses).sum())
         assert np.log(errors[0] / errors[1]) / np.log(sizes[1] / sizes[0]) >= 2.5
 
-    @pytest.mark.parametrize("cell", ["quadrilateral", "hexahedron"])
-    def test_steps_respect_the_bound_of_parallelepipeds(self, cell):
-        """dt sum_f |f| (v.n)^+ / |K| <= cfl / 2 suffices, jumps and empty cells included."""
+    def test_tetrahedra_carry_the_edge_of_a_support_as_well_as_hexahedra(self):
+        """V = |u|^4/4 draws a bump together, u_t = u / (1 + 2 t |u|^2)^(1/2), on as many cells of both types.
+        Too narrow a bound on what a donor lends, 4/3 of its mean, would more than double the error on
+        tetrahedra, where the density falls steeply to zero."""
+        t = 0.3
+        V = wf.regularizer.Callable(
+            lambda u: 0.25 * (u**2).sum(axis=1) ** 2, lambda u: (u**2).sum(axis=1)[:, None] * u
+        )
+        functional = wf.Functional(drift([0.0] * 3).features, wf.SquaredLoss(np.zeros(3), scale=0.0), V)
+
+        def initial(u):
+            return np.maximum(1.0 - ((u - [0.2, 0.1, -0.1]) ** 2).sum(axis=1) / 0.81, 0.0) ** 3
+
+        def final(x):
+            left = np.maximum(1.0 - 2.0 * t * (x**2).sum(axis=1), 1e-12)
+            return initial(x / np.sqrt(left)[:, None]) * left**-2.5
+
+        errors = {}
+        for cell, n in (("tetrahedron", 6), ("hexahedron", 17)):
+            mesh = wf.mesh.box(wf.Box([-1.2] * 3, [1.2] * 3), cells=n, cell=cell)
+            start, end = (wf.MeshDensity.from_function(mesh, rho) for rho in (initial, final))
+            run = wf.DensityFlow(functional, mesh, scheme="muscl").run(start, t)
+            errors[cell] = np.abs(run.final.masses - end.masses).sum()
+        assert errors["tetrahedron"] < errors["hexahedron"]
+
+    @pytest.mark.parametrize("cell", CELLS)
+    def test_half_the_bound_of_first_order_suffices(self, cell):
+        """dt sum_f |f| (v.n)^+ / |K| <= cfl / 2 leaves no negative mass, jumps and empty cells included."""
         mesh = box(cell, 4, periodic=True)
         rng = np.random.default_rng(6)
         masses = rng.random(mesh.num_owned) ** 8 * (rng.random(mesh.num_owned) < 0.6) + 1e-9
-        flow = wf.DensityFlow(drift([1.0, -0.5, 0.3][: mesh.dim]), mesh, scheme="muscl", cfl=1.0)
+        speed = np.array([1.0, -0.5, 0.3][: mesh.dim])
+        flow = wf.DensityFlow(drift(speed), mesh, scheme="muscl", cfl=1.0)
         run = flow.run(wf.MeshDensity(mesh, masses), 0.2)
-        speed = sum(
-            n / length * abs(c)
-            for n, length, c in zip((4, 5, 4), mesh.domain.upper, (1.0, 0.5, 0.3), strict=False)
-        )
+        outwards = mesh.face_areas * (mesh.face_normals @ speed)
+        outflow = np.zeros(mesh.num_owned)
+        np.add.at(outflow, mesh.face_cells[:, 0], np.maximum(outwards, 0.0))
+        np.add.at(outflow, mesh.face_cells[:, 1], np.maximum(-outwards, 0.0))
         assert run.final.masses.min() >= 0.0
         # shorter ones are left over from halving what remains before the end
-        assert np.diff(run.times).max() >= 0.5 / speed * (1.0 - 1e-9)
+        assert np.diff(run.times).max() >= 0.5 / (outflow / mesh.volumes).max() * (1.0 - 1e-9)
 
     @pytest.mark.parametrize("cell", CELLS)
     @pytest.mark.parametrize("integrator", ["ssprk2", "ssprk3"])

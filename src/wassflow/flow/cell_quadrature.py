@@ -21,7 +21,7 @@ class CellQuadrature(ABC):
 
     @abstractmethod
     def masses(self, masses: Array, slopes: Array | None) -> Array:
-        """Return the nonnegative mass at each node, for cell masses and slopes with ghosts, ``(n,)``."""
+        """Return the mass at each node, for cell masses and slopes with ghosts, ``(n,)``."""
 
 
 class CentroidQuadrature(CellQuadrature):
@@ -45,8 +45,9 @@ class FaceQuadrature(CellQuadrature):
     triangles (kappa = 1), rectangles (2/3), boxes (1) and their affine images all quadratic functions are
     integrated exactly. In tetrahedra the rule has 9/40 at the midpoints of faces and 1/40 at vertices, of
     degree 3 (Stroud, *Approximate Calculation of Multiple Integrals*, 1971, chapter 8). The mass at a node is
-    its weight times |K| rho(x), with rho the linear reconstruction, which is nonnegative on the whole cell:
-    products of rho and linear functions are integrated exactly.
+    its weight times |K| rho(x), with rho the linear reconstruction: products of rho and linear functions are
+    integrated exactly. Masses at the midpoints of faces are not negative, as rho is there; at vertices of
+    tetrahedra they may be, where a support ends.
 
     Args:
         mesh: a :class:`wassflow.mesh.Mesh`.
@@ -151,4 +152,4 @@ def _to_corners(corners, arms, volumes, masses, slopes, nodes):  # type: ignore[
                 change = 0.0
                 for a in range(arms.shape[2]):
                     change += slopes[cell, a] * arms[cell, v, a]
-                nodes[corners[cell, v]] += max(masses[cell] + volumes[cell] * change, 0.0) / 40.0
+                nodes[corners[cell, v]] += (masses[cell] + volumes[cell] * change) / 40.0

@@ -38,7 +38,7 @@ class DensityFlow:
       Carrillo, Hu, Commun. Math. Sci. 18 (2020) 1259). F is evaluated at the cell centroids:
       F_h(m) = R(sum_K m_K Phi(x_K)) + sum_K m_K V(x_K);
     - "muscl", second order: the donor cell lends the value at the face midpoint of a linear reconstruction
-      that is nonnegative in the whole cell (:mod:`wassflow.flow.reconstruction`; on quadrilaterals and
+      that is nonnegative at all of them (:mod:`wassflow.flow.reconstruction`; on quadrilaterals and
       hexahedra, with "ssprk3", also a share of the neighbour: :mod:`wassflow.flow.muscl`), and F_h sees that
       reconstruction at nodes on the faces (:mod:`wassflow.flow.cell_quadrature`).
 
@@ -46,11 +46,9 @@ class DensityFlow:
 
     - positivity: no cell may lose more than the share cfl of its mass, dt sum_f |f| (v.n)^+ rho_K(x_f) <=
       cfl m_K, whatever flows in. For "upwind" that is dt sum_f |f| (v.n)^+ / |K| <= cfl. For "muscl" it
-      is implied by the same with 2/3 cfl on triangles, 3/4 cfl on tetrahedra and 1/2 cfl on parallelograms
-      and parallelepipeds, 1/(d + 1) cfl on any convex cell: a linear function that is nonnegative on the
-      cell and 1 at its centroid is at most 3/2, 4/3, 2 and d + 1 at the midpoint of a face. A later stage
-      must respect 1 in place of cfl, or the step is taken again with a smaller dt: stages are convex
-      combinations of Euler steps. Mass is conserved to rounding and never negative;
+      is implied by the same with cfl / 2 on any convex cell, since a donor lends at most twice its mean. A
+      later stage must respect 1 in place of cfl, or the step is taken again with a smaller dt: stages are
+      convex combinations of Euler steps. Mass is conserved to rounding and never negative;
     - energy: along the step, F_h(m + s dm) <= F_h(m) + s DF_h.dm + s^2/2 c(Phi dm) with R'' <= c, since R is
       convex. dt is at most the minimiser in s, -DF_h.dm / c(Phi dm), so that with "upwind" F_h falls by at
       least half the first-order decrease; by convexity this carries over to the later stages (decrease, at
