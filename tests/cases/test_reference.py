@@ -180,6 +180,24 @@ def test_more_nodes_bring_a_kinked_reference_closer():
     assert errors[1] < errors[0] / 4.0  # order 2 would be 16, fronts between nodes scatter
 
 
+@pytest.mark.parametrize("method", ["order 8", "fixed steps"])
+def test_a_user_sees_how_far_the_nodes_have_come(method, capsys, monkeypatch):
+    solve = wf.reference
+    if method == "order 8":
+        problem, options = spectral_problem(), {"initial": lambda u: 1.0 + 0.0 * u[:, 0], "t_end": 0.25}
+        options["domain"] = wf.Box([-1.0, -1.0], [1.0, 1.0])
+        options["support"] = ([-0.1, -0.1], [0.1, 0.1])
+    else:
+        problem, options = WeightAbsorption(), {"t_end": 0.25}
+    assert solve(problem, max_nodes=150, **options).method == method
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    found = solve(problem, max_nodes=150, progress=True, **options)
+    shown = capsys.readouterr().err
+    assert f"reference, {found.nodes} nodes" in shown
+    assert "t = 0.25/0.25" in shown
+
+
 def test_a_tolerance_out_of_reach_is_refused():
     with pytest.raises(
         wf.WassflowError, match=r"reached an error of .* with 400 nodes, not the tolerance 1.0e-08"

@@ -13,6 +13,7 @@ from wassflow.cases.start_quadrature import Rule, rule_for
 from wassflow.domain import Domain
 from wassflow.errors import WassflowError
 from wassflow.flow.characteristics import Characteristics, LeftDomain, TooManySteps
+from wassflow.flow.progress import RunProgress
 from wassflow.flow.stepped_particles import SteppedParticles
 from wassflow.functional import Functional
 from wassflow.measure import ParticleCloud
@@ -60,6 +61,7 @@ class Reference(Solution):
         rule: Rule,
         tolerance: float | None,
         max_nodes: int | None,
+        progress: bool = False,
     ) -> None:
         self._functional = functional
         self.domain = domain
@@ -70,6 +72,7 @@ class Reference(Solution):
         self._initial = initial
         self._rule = rule
         self._max_nodes = max_nodes
+        self._progress = progress
         self.method = "order 8"
         if not (functional.regularizer.smooth and functional.features.smooth):
             self.method = "fixed steps"
@@ -197,13 +200,22 @@ class Reference(Solution):
         for order in orders[1:]:
             self._coarse, self._fine = self._fine, self._particles(order)
             self.order, self.nodes = order, len(self._points)
-            self.errors = {name: max(self._difference(name, t) for t in looks) for name in _QUANTITIES}
+            self.errors = self._compare(looks)
             self.error = max(self.errors["moment"], self.errors["energy"])
             if isinstance(self._fine, Characteristics):
                 self.errors["imbalance"] = self._fine.imbalance()
                 self.error = max(self.error, self.errors["imbalance"])
             if self.error <= aim:
                 return
+
+    def _compare(self, times: list[float]) -> dict[str, float]:
+        """Return the largest differences between the two finest rules at increasing times."""
+        errors = dict.fromkeys(_QUANTITIES, 0.0)
+        with RunProgress(f"reference, {self.nodes} nodes", times[-1], enabled=self._progress) as bar:
+            for t in times:
+                errors = {name: max(errors[name], self._difference(name, t)) for name in _QUANTITIES}
+                bar.update(t, steps=self._fine.steps, energy=self._fine.energy(t))
+        return errors
 
     def _particles(self, order: int) -> Characteristics | SteppedParticles:
         """Return the nodes of a rule on their way."""
@@ -258,6 +270,7 @@ def reference(
     support: tuple[ArrayLike, ArrayLike] | None = None,
     tolerance: float | None = None,
     max_nodes: int | None = None,
+    progress: bool = False,
 ) -> Reference:
     """Solve a gradient flow by deterministic quadrature, where there is no solution in closed form.
 
@@ -284,6 +297,7 @@ def reference(
         tolerance: the error that must be reached; ``None``: as small as ``max_nodes`` allow, at most 1e-10.
         max_nodes: bound for the number of nodes; default 60 000, or 20 000 for steps of fixed length in two
             dimensions.
+        progress: show how far the nodes have come, for each number of them (on a terminal).
 
     Raises:
         ValueError: an argument is missing or out of range.
@@ -329,6 +343,7 @@ def reference(
         rule_for(chosen["initial"], omega, support, cuts),
         None if tolerance is None else as_number("tolerance", tolerance, above=0.0),
         None if max_nodes is None else as_integer("max_nodes", max_nodes, least=4**omega.dim),
+        progress,
     )
 
 

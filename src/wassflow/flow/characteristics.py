@@ -149,6 +149,11 @@ class Characteristics:
             atol=tolerance,
         )
 
+    @property
+    def steps(self) -> int:
+        """How many steps were taken so far."""
+        return len(self._curve.knots) - 1
+
     def moment(self, t: float) -> Array:
         """Return f_t, ``(N,)``."""
         return self._at(t)[: self.functional.features.size]

@@ -26,6 +26,9 @@ class SteppedParticles:
         domain: Omega; ``None`` for the whole space.
         dt: the step.
 
+    Attributes:
+        steps: how many were taken so far.
+
     >>> from wassflow.cases.exact import WeightAbsorption
     >>> exact = WeightAbsorption(alpha=1.0)
     >>> u = np.array([[0.25, 0.5], [-0.75, 0.5]])
@@ -41,12 +44,15 @@ class SteppedParticles:
         self.domain = domain
         self._flow = ParticleFlow(functional, domain, dt=dt)
         self._clouds = {0.0: ParticleCloud(points, masses)}
+        self.steps = 0
 
     def cloud(self, t: float) -> ParticleCloud:
         """Return the particles at time ``t``, carried on from the last earlier time that was asked for."""
         if t not in self._clouds:
             before = max(s for s in self._clouds if s < t)
-            self._clouds[t] = self._flow.run(self._clouds[before], t - before).final
+            run = self._flow.run(self._clouds[before], t - before)
+            self._clouds[t] = run.final
+            self.steps += run.steps
         return self._clouds[t]
 
     def moment(self, t: float) -> Array:

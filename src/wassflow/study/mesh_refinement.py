@@ -238,7 +238,7 @@ def mesh_refinement(
     finest = flows[-1]
     solution = case.exact if reference == "exact" else None
     if reference == "quadrature":
-        solution = quadrature_reference(case, t_end=compared[-1])
+        solution = quadrature_reference(case, t_end=compared[-1], progress=progress)
     known = solution is not None and solution.has_density
     finest_h = 0.0 if known else finest.final.mesh.h
     shown = len(ladder) - (solution is None)
