@@ -4,7 +4,7 @@ from laguerre.meshes import mesh
 
 from wassflow.laguerre.cells import Seeds, measure_cells
 from wassflow.laguerre.deadline import Deadline
-from wassflow.laguerre.lifting import lift_poor_cells, touching_potentials
+from wassflow.laguerre.lifting import lift_poor_cells
 from wassflow.laguerre.source import Source
 
 
@@ -47,18 +47,3 @@ def test_rich_cells_are_left_alone():
         source, seeds, np.full(20, 0.05), psi, cells, rounds=3, deadline=Deadline.after(None)
     )
     np.testing.assert_array_equal(same, psi)
-
-
-@pytest.mark.parametrize("dim", [2, 3])
-@pytest.mark.parametrize("stretch", [0.0, 1.0])
-def test_touching_potentials_are_the_least_over_all_barycentres(dim, stretch):
-    rng = np.random.default_rng(dim)
-    sites, rich = rng.random((50, dim)), rng.random((1000, dim))
-    rich = rich[np.argsort(rich[:, 0])]
-    # a monotone map with some noise, and none at all
-    barycentres = stretch * (3.0 * rich + 1.0) + 0.3 * rng.random((1000, dim))
-    psi = rng.random(1000)
-    steps = barycentres - sites[:, None]
-    values = np.sum(steps**2, axis=2) - np.sum((barycentres - rich) ** 2, axis=1) + psi
-    found = touching_potentials(sites, rich, barycentres, psi)
-    np.testing.assert_allclose(found, values.min(axis=1), rtol=0.0, atol=1e-13)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numba
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -17,6 +14,7 @@ from numpy.typing import NDArray
 from wassflow.laguerre import cells2d, cells3d
 from wassflow.laguerre.geometry import Array
 from wassflow.laguerre.source import Source
+from wassflow.laguerre.threads import in_threads
 
 # The source is cut into so many parts, which share the cores, when it has at least this many simplices and
 # sites together: threads cost more than a smaller problem (a millisecond).
@@ -156,7 +154,7 @@ def measure_cells(
             return cells3d.integrate(*arguments, certify)
         return cells2d.integrate(*arguments, certify, collect)
 
-    parts = _in_threads(integrate, _subtrees(boxes, seeds.size))
+    parts = in_threads(integrate, _subtrees(boxes, seeds.size))
     mass, first, second = (np.sum([part[k] for part in parts], axis=0) for k in range(3))
     rows, columns, weights = (np.concatenate([part[k] for part in parts]) for k in range(3, 6))
     defect, excess = (float(sum(part[k] for part in parts)) for k in (6, 7))
@@ -173,15 +171,6 @@ def _subtrees(boxes: Array, sites: int) -> list[int]:
     if leaves + sites < SERIAL or leaves < PARTS:
         return [1]
     return [node for node in range(PARTS, 2 * PARTS) if boxes[node, -1] >= 0.0]
-
-
-def _in_threads(work: Callable[[int], tuple[Any, ...]], items: list[int]) -> list[tuple[Any, ...]]:
-    """Return work(item) for each; the kernels hold no lock, and numba's own threads spin when idle."""
-    threads = min(numba.config.NUMBA_NUM_THREADS, len(items))  # type: ignore[attr-defined]
-    if threads == 1:
-        return [work(item) for item in items]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, items))
 
 
 def _joined(parts: list[tuple[Any, ...]], active: NDArray[np.int64]) -> Pieces:
