@@ -42,7 +42,7 @@ class AtomTree:
 
     @classmethod
     def over(cls, y: Array, v: Array, period: Array) -> AtomTree:
-        """Build the tree over atoms (k, d) with finite values (k,); ``period`` is 0 on axes that do not wrap."""
+        """Build the tree over atoms (k, d) with finite values (k,); ``period`` is 0 where no axis wraps."""
         atoms = in_box(y, period)
         order = morton_order(atoms)
         atoms, values = np.ascontiguousarray(atoms[order]), np.ascontiguousarray(v[order])
@@ -56,7 +56,7 @@ class AtomTree:
         return cls(order, atoms, values, nodes, 32.0 * len(period) * EPS * float(terms), period)
 
     def cheapest(self, x: Array, count: int) -> tuple[NDArray[np.int64], Array]:
-        """Return for every x_i the ``count`` atoms of least c(x_i, y_j) - v_j, least first, and these costs."""
+        """Return for every x_i the ``count`` atoms of least c(x_i, y_j) - v_j, and these costs, in order."""
         queries = in_box(x, self.period)
         order = morton_order(queries)
         found = np.empty((len(x), count), dtype=np.int64)
