@@ -19,10 +19,10 @@ Every problem below moves by a map that an ordinary differential equation of a f
 
 The first six have smooth densities, the others atoms, layers of width h^{1/2} and W2 ~ h^{3/4}. Demanded:
 orders of f and W2 over the ladder at least 0.9 for upwind and implicit, 1.8 for muscl (smooth), 0.65 with
-atoms; particles within their tolerance of 1e-5 (rms distance, a bound of W2; 1e-3 where they gather on a
-crease), and orders 1 and 2 of the forward-backward methods where V has kinks. Where a ladder in three
-dimensions is too coarse for an asymptotic order, it is the order at h = 0 that is judged: the orders between
-its three meshes, continued on a line (errors c h^p (1 + c' h)).
+atoms; particles within their tolerance of 1e-5 (rms distance, a bound of W2), and orders 1 and 2 of the
+forward-backward methods where V has kinks. Where a ladder in three dimensions is too coarse for an asymptotic
+order, it is the order at h = 0 that is judged: the orders between its three meshes, continued on a line
+(errors c h^p (1 + c' h)).
 """
 
 import argparse

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
 from wassflow import (
     Functional,
@@ -56,6 +57,30 @@ def test_a_particle_passes_a_crease_that_does_not_attract():
     run = ParticleFlow(F, tolerance=1e-8).run(ParticleCloud([[-0.3, 0.2]]), 5.0)
     # theta_1' = 1 - (theta_1 + 1/2) ahead of the crease, from t = .3 on
     assert run.final.points[0, 0] == pytest.approx(0.5 * (1.0 - np.exp(-4.7)), abs=1e-6)
+
+
+@pytest.mark.parametrize("integrator", ["rk45", "rk2", "rkc"])
+@pytest.mark.parametrize("dt", [None, 0.02])
+def test_particles_stop_on_a_crease_with_nothing_beyond(integrator, dt):
+    """s = <x, u>/|x| falls like y - f, all alike, until it is 0; steps without end point at the crease leave
+    each particle up to dt |v| beyond, which the estimate of a step's error does not see."""
+    x, y, t = np.array([0.8, -0.6]), -0.3, 1.02
+    features = NeuronFeatures(x[None, :], "relu", output_weight=False)
+    s, side = np.linspace(-0.4, 0.8, 61), np.array([0.6, 0.8])
+    cloud = ParticleCloud(s[:, None] * x + 0.1 * side)
+
+    def slope(_, shift):
+        return np.maximum(s - shift, 0.0).mean() - y
+
+    shift = solve_ivp(slope, (0.0, t), [0.0], rtol=1e-10, atol=1e-12, max_step=1e-3).y[0, -1]
+    flow = ParticleFlow(
+        Functional(features, SquaredLoss([y]), regularizer.Zero()), None, integrator, dt, 1e-6
+    )
+    run = flow.run(cloud, t)
+    exact = (s - np.clip(s, 0.0, shift))[:, None] * x + 0.1 * side
+    assert 0.0 < shift < 0.8
+    assert np.abs((run.final.points @ x)[(s > 0.0) & (s < shift)]).max() < 1e-14
+    assert run.final.points == pytest.approx(exact, abs=1e-4)
 
 
 @pytest.mark.parametrize("parametrization", ["linear", "signed-square"])

@@ -78,9 +78,6 @@ def relu_crease(dim: int) -> Problem:
         domain=cube(dim, -1.0, 1.0),
         t_end=t,
         flow=flow,
-        # Particles stop where the step ends in which they cross the crease: nothing moves them beyond it, F
-        # does not rise, and a few of them hardly count in the estimate of a step's error.
-        rms=1e-3,
         **around(np.zeros(dim), radius),
     )
 

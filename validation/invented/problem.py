@@ -27,7 +27,6 @@ class Problem:
         flow: where points ``(n, d)`` of mu_0 are at ``t_end``.
         back: for smooth laws, where points at ``t_end`` came from, and the density there over that of mu_0.
         rotation: of the box ``domain`` to the true domain, if walls are oblique.
-        rms: what the particles' error may be; within the tolerance where gradients do not jump.
     """
 
     name: str
@@ -39,7 +38,6 @@ class Problem:
     flow: Callable[[Array], Array]
     back: Callable[[Array], tuple[Array, Array]] | None = None
     rotation: Array | None = None
-    rms: float = 1e-5
 
     @property
     def dim(self) -> int:

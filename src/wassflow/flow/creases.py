@@ -3,7 +3,8 @@
 On a crease -F' has a gradient on either side. Where both point at the crease, the least-norm element of the
 segment between them is their common tangential part, and a particle follows it (Filippov, Differential
 Equations with Discontinuous Righthand Sides, 1988, section 4). Steps that know nothing of this jump to and
-fro across the crease, and near rest raise F however short they are.
+fro across the crease, and near rest raise F however short they are. Where only one side drives particles to
+the crease and nothing moves them beyond it, such steps leave each of them somewhere beyond.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ from wassflow.functional.functional import FirstVariation
 
 # The gradients on the two sides are taken so far from a crease, relative to |u|.
 _ASIDE = 1e-8
+# A side that drives particles by less than this share of the other one does not drive them: where a neuron is
+# alone, nothing moves them beyond its crease.
+_STILL = 1e-6
 # Newton steps to a crease: it is flat or nearly so, and the particle beside it.
 _NEWTON = 4
 _FREE = -1
@@ -67,27 +71,35 @@ class HeldParticles:
         along[rows] -= np.einsum("ij,ij->i", along[rows], normal)[:, None] * normal
         return along
 
-    def catch(self, start: Array, targets: Sequence[Array], variation: FirstVariation) -> int:
+    def catch(
+        self,
+        start: Array,
+        targets: Sequence[Array],
+        variation: FirstVariation,
+        among: NDArray[np.bool_] | None = None,
+    ) -> int:
         """Hold the particles that cross an attracting crease on the way from ``start`` to one of the targets.
 
         Args:
             start: where they are, ``(n, d)``.
             targets: where steps would take them, each ``(n, d)``.
             variation: F', which tells what attracts.
+            among: which particles to look at, ``(n,)``; all by default.
 
         Returns:
             How many more particles are held than before.
         """
         before = self.count
         for target in targets:
-            moved = np.flatnonzero((self._crease == _FREE) & np.any(start != target, axis=1))
+            moving = (self._crease == _FREE) & np.any(start != target, axis=1)
+            moved = np.flatnonzero(moving if among is None else moving & among)
             rows_at_once = max(1, BLOCK_FLOATS // max(1, self.features.size))
             for first in range(0, moved.size, rows_at_once):
                 self._catch(moved[first : first + rows_at_once], start, target, variation)
         return self.count - before
 
     def release(self, points: Array, variation: FirstVariation) -> int:
-        """Let go the particles whose creases do not attract from both sides, and return how many."""
+        """Let go the particles whose creases attract no longer, and return how many."""
         rows = np.flatnonzero(self._crease != _FREE)
         if not rows.size:
             return 0
@@ -132,12 +144,14 @@ class HeldParticles:
     def _attracted(
         self, points: Array, crease: NDArray[np.intp], variation: FirstVariation
     ) -> NDArray[np.bool_]:
-        """Tell for points on creases whether -F' points at the crease from both sides."""
+        """Tell for points on creases whether -F' points at the crease from both sides, or from one where the
+        other is still."""
         normal = self._normals(points, crease)
         aside = _ASIDE * np.linalg.norm(points, axis=1, keepdims=True) * normal
         behind, ahead = (
             np.einsum("ij,ij->i", variation.explicit_velocity(side), normal)
             for side in (points - aside, points + aside)
         )
-        attracted: NDArray[np.bool_] = (behind > 0.0) & (ahead < 0.0)
+        still = _STILL * np.maximum(np.abs(behind), np.abs(ahead))
+        attracted: NDArray[np.bool_] = (behind > -still) & (ahead < still)
         return attracted

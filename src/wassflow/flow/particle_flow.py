@@ -31,9 +31,9 @@ class ParticleFlow:
 
     F never rises along a run, whatever the number of particles: a step that would raise it beyond rounding is
     repeated with half its length. Particles that reach a kink of V or a wall are exactly on it, and stay
-    there without chattering as long as the forces hold them. Where a step raises F because particles cross a
-    crease of the features (ReLU neurons) whose two sides drive them back, they are put on it and slide along
-    (:class:`~wassflow.flow.creases.HeldParticles`).
+    there without chattering as long as the forces hold them. Where a step takes particles across a crease of
+    the features (ReLU neurons) whose two sides drive them back, and so raises F, or beyond which nothing
+    moves them on, they are put on it and slide along (:class:`~wassflow.flow.creases.HeldParticles`).
 
     Args:
         functional: F, a :class:`wassflow.Functional`.
@@ -49,10 +49,7 @@ class ParticleFlow:
         tolerance: see ``dt``; a length: moving particles pairwise is a plan, so the root mean square distance
             bounds W2 between the cloud computed and the cloud that an exact step would give. It is the
             method of lower order whose error is estimated, and the other one that goes on: the error of a run
-            is proportional to ``tolerance``, and comes out below it unless the flow spreads errors. Where
-            mass gathers on creases of the features (ReLU) that it does not leave again, particles stop as far
-            beyond as the step takes them in which they cross: the error is then larger, 5e-4 for 1e-5 on the
-            crease of ``validation/invented_solutions.py``, and falls more slowly.
+            is proportional to ``tolerance``, and comes out below it unless the flow spreads errors.
         evaluation: of the features: "fast", from tables that agree with direct sums to 1e-8; "direct"; or
             "auto", fast where it can be and where it pays (:func:`wassflow.functional.evaluation.evaluated`).
 
@@ -119,7 +116,8 @@ class ParticleFlow:
             cloud: the particles at time 0, inside the domain.
             t_end: length of the run, positive.
             save: times at which the cloud is kept; they are hit exactly. ``t_end`` is always kept, 0 if
-            listed. progress: whether to show a progress bar.
+                listed.
+            progress: whether to show a progress bar.
 
         Raises:
             ValueError: for particles outside the domain, a wrong dimension, a time outside the run.
@@ -172,6 +170,10 @@ class ParticleFlow:
                             f"F rises from {state.energy:.17g} to {end.energy:.17g} at t = {t:g} however "
                             "short the step: check that gradients of features and regularizer fit the values"
                         )
+                    continue
+                if system.catch_stopped(state, end):
+                    rejected += 1
+                    state = system.evaluate(state.points)
                     continue
                 error, dissipated = method.assess(system, state, proposal, end, step)
                 if self.dt is None:

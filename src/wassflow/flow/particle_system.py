@@ -12,6 +12,10 @@ from wassflow.flow.creases import HeldParticles
 from wassflow.functional.functional import FirstVariation, Functional
 from wassflow.measure.particle_cloud import ParticleCloud
 
+# Particles that lose or gain less than this share of their velocity in a step did not stop on its way: the
+# part across a crease that a step goes too far is smaller by this factor.
+_JUMP = 0.1
+
 
 @dataclass(eq=False)
 class ParticleState:
@@ -121,6 +125,14 @@ class ParticleSystem:
         """Hold the particles that a step ``dt``, or its first stage, takes across attracting creases."""
         targets = (end.points, state.points + dt * state.velocity)
         return self._any(self.held.catch(state.points, targets, state.variation))
+
+    def catch_stopped(self, state: ParticleState, end: ParticleState) -> bool:
+        """Hold those that crossed an attracting crease and lost much of their velocity on the way."""
+        if self.functional.features.smooth:
+            return False
+        before, jump = state.velocity, end.velocity - state.velocity
+        jumped = np.einsum("ij,ij->i", jump, jump) > _JUMP**2 * np.einsum("ij,ij->i", before, before)
+        return self._any(self.held.catch(state.points, (end.points,), state.variation, jumped))
 
     def release(self, state: ParticleState) -> bool:
         """Let go the particles that their creases hold no longer, if any."""
