@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from wassflow.laguerre.bounds import Flow
 from wassflow.laguerre.cells import Cells, Seeds, measure_cells
 from wassflow.laguerre.deadline import Deadline
 from wassflow.laguerre.geometry import Array
@@ -44,9 +45,9 @@ def climb(
         accepted = False
         while not accepted:
             step = solve_shifted(cells.graph, shift * metric, residual, source.dim)
-            state = NewtonState(psi, cells, step, iteration, False)
+            state = NewtonState(psi, cells, Flow(step), iteration, False)
             if done(state):
-                return NewtonState(psi, cells, step, iteration, True)
+                return NewtonState(psi, cells, Flow(step), iteration, True)
             if deadline.passed:
                 return state
             edges = cells.graph @ step

@@ -9,7 +9,7 @@ it holds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy.sparse as sp
@@ -29,6 +29,25 @@ class Bracket:
     lower: float
     upper: float
     rounding: float
+
+
+def _nobody() -> Indices:
+    return np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Flow:
+    """How masses are to be evened out.
+
+    ``potential`` (m,) solves (Laplacian of the facets) p = weights - masses, as a Newton step does: cell i
+    sends graph_ij (p_j - p_i) to its neighbour j where this is positive. ``takers`` (k,) are cells with next
+    to no facets; they get what they lack from ``givers`` (k, n) in equal parts, which the right-hand side
+    there takes into account.
+    """
+
+    potential: Array
+    takers: Indices = field(default_factory=_nobody)
+    givers: Indices = field(default_factory=lambda: _nobody()[:, None])
 
 
 def _match_along_order(excess: Array) -> tuple[Indices, Indices, Array]:
@@ -78,27 +97,32 @@ def admissible_shares(i: Indices, j: Indices, flow: Array, masses: Array, weight
 
 
 def bracket(
-    seeds: Seeds, cells: Cells, psi: Array, weights: Array, flow_potential: Array | None, diameter: float
+    seeds: Seeds, cells: Cells, psi: Array, weights: Array, flow: Flow | None, diameter: float
 ) -> Bracket:
     """Bound W2^2 between the source behind ``cells`` and sum_i weights_i delta_{y_i}, both of mass one.
 
-    ``flow_potential`` (m,) solves (Laplacian of the facets) p = weights - masses, as a Newton step does;
-    cell i sends graph_ij (p_j - p_i) to its neighbour j where this is positive, less where a cell would send
-    more than it has or get more than its weight. What is left unbalanced is matched along the order of the
-    sites.
+    The flow is less than wanted where a cell would send more than it has or get more than its weight. What is
+    left unbalanced is matched along the order of the sites.
     """
     residual = weights - cells.mass
     dual = float(np.sum(cells.second) + psi @ residual)
     extra = 0.0
     carried = np.zeros_like(residual)
-    if flow_potential is not None:
+    if flow is not None:
         edges = sp.coo_matrix(cells.graph)
-        flow = edges.data * (flow_potential[edges.col] - flow_potential[edges.row])
-        positive = flow > 0.0
-        i, j, flow = edges.row[positive], edges.col[positive], flow[positive]
-        flow *= admissible_shares(i, j, flow, cells.mass, weights)
-        extra += float(flow @ _rerouting_cost(seeds, cells, psi, i, j))
-        carried = _by_site(j, flow, residual.size) - _by_site(i, flow, residual.size)
+        sent = edges.data * (flow.potential[edges.col] - flow.potential[edges.row])
+        # facets of takers count for nothing
+        taker = np.zeros(residual.size, dtype=bool)
+        taker[flow.takers] = True
+        positive = (sent > 0.0) & ~taker[edges.row] & ~taker[edges.col]
+        parts = flow.givers.shape[1]
+        takers = np.repeat(flow.takers, parts)
+        i = np.concatenate([edges.row[positive], flow.givers.ravel()])
+        j = np.concatenate([edges.col[positive], takers])
+        amount = np.concatenate([sent[positive], residual[takers] / parts])
+        amount *= admissible_shares(i, j, amount, cells.mass, weights)
+        extra += float(amount @ _rerouting_cost(seeds, cells, psi, i, j))
+        carried = _by_site(j, amount, residual.size) - _by_site(i, amount, residual.size)
     i, j, amount = _match_along_order(-(residual - carried))
     extra += float(amount @ _rerouting_cost(seeds, cells, psi, i, j))
     # a power distance is rounded relative to its own terms; areas that fail to tile by more than rounding

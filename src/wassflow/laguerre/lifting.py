@@ -9,6 +9,7 @@ mass loses it. This holds whatever the source is, with voids or in pieces, and o
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wassflow.laguerre.cells import Cells, Seeds, measure_cells
 from wassflow.laguerre.costs import cheapest
@@ -36,16 +37,28 @@ def lift_poor_cells(
     hull of the others get little or nothing: hence some ``rounds``, from the fourth on for slivers only; none
     begins after the deadline.
     """
-    period = np.where(np.isfinite(seeds.period), seeds.period, 0.0)
     for count in range(rounds):
         poor = cells.mass < (POOR if count < 3 else SLIVER) * weights
         if not poor.any() or poor.all() or deadline.passed:
             break
-        rich = ~poor
-        barycentres = seeds.positions[rich] + cells.displacement[rich]
-        least = np.einsum("nd,nd->n", cells.displacement[rich], cells.displacement[rich]) - psi[rich]
-        touching = cheapest(seeds.positions[poor], barycentres, least, period, 1)[1][:, 0]
+        touching = touched_cells(seeds, psi, cells, poor, 1)[1][:, 0]
         psi = psi.copy()
         psi[poor] = np.maximum(psi[poor], touching)
         cells = measure_cells(source, seeds, psi)
     return psi, cells
+
+
+def touched_cells(
+    seeds: Seeds, psi: Array, cells: Cells, poor: NDArray[np.bool_], count: int
+) -> tuple[NDArray[np.int64], Array]:
+    """Return for each poor site the ``count`` other cells whose barycentres it reaches first, and its
+    potential when it does.
+    """
+    rich = np.flatnonzero(~poor)
+    displacement = cells.displacement[rich]
+    least = np.einsum("nd,nd->n", displacement, displacement) - psi[rich]
+    period = np.where(np.isfinite(seeds.period), seeds.period, 0.0)
+    near, touching = cheapest(
+        seeds.positions[poor], seeds.positions[rich] + displacement, least, period, count
+    )
+    return rich[near], touching

@@ -11,24 +11,30 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
+from wassflow.laguerre.bounds import Flow
 from wassflow.laguerre.cells import Cells, Seeds, measure_cells
 from wassflow.laguerre.deadline import Deadline
 from wassflow.laguerre.geometry import Array
-from wassflow.laguerre.lifting import POOR, SLIVER, lift_poor_cells
+from wassflow.laguerre.lifting import POOR, SLIVER, lift_poor_cells, touched_cells
 from wassflow.laguerre.linear import solve_laplacian
 from wassflow.laguerre.source import Source
 
 # A step this short brings nothing on: the residual is rounding, or another method is wanted.
 SHORTEST = 2.0**-12
+# Share of the cells that a step may leave poor: the next one lifts them, where a round of lifting would
+# measure all cells once more.
+FEW = 1e-3
+# Cells that give a poor one what it lacks: one alone seldom has enough.
+GIVERS = 8
 
 
 @dataclass(frozen=True)
 class NewtonState:
-    """A potential, its cells, and the Newton direction there (the flow potential of the upper bound)."""
+    """A potential, its cells, and the flow of the Newton step from there (for the upper bound)."""
 
     psi: Array
     cells: Cells
-    direction: Array | None
+    flow: Flow | None
     iterations: int
     converged: bool
 
@@ -38,19 +44,32 @@ def least_ratio(cells: Cells, weights: Array) -> float:
     return float(np.min(cells.mass / weights))
 
 
-def _direction(cells: Cells, weights: Array, dim: int) -> Array:
-    """Return the Newton step; slivers, whose facets say nothing about the way to their weight, go along."""
+def _least_but_few(cells: Cells, weights: Array) -> float:
+    """Return the least mass_i / weight_i of all cells but the share ``FEW``."""
+    few = int(FEW * weights.size)
+    return float(np.partition(cells.mass / weights, few)[few])
+
+
+def newton_step(seeds: Seeds, psi: Array, cells: Cells, weights: Array, dim: int) -> tuple[Array, Flow]:
+    """Return the Newton step, and the flow that it stands for.
+
+    The facets of poor cells say nothing about the way to their weight. They are lifted to where they reach
+    another cell, which gives them what they lack and has to get it from its neighbours.
+    """
     graph, residual = cells.graph, weights - cells.mass
-    sliver = cells.mass < SLIVER * weights
-    if not sliver.any() or sliver.all():
-        return solve_laplacian(graph, residual, dim)
-    rich = np.flatnonzero(~sliver)
+    poor = cells.mass < POOR * weights
+    if not poor.any() or poor.all():
+        step = solve_laplacian(graph, residual, dim)
+        return step, Flow(step)
+    givers, touching = touched_cells(seeds, psi, cells, poor, GIVERS)
+    rich, takers = np.flatnonzero(~poor), np.flatnonzero(poor)
+    wanted = residual.copy()
+    np.add.at(wanted, givers, residual[takers, None] / givers.shape[1])
     step = np.zeros(weights.size)
-    step[rich] = solve_laplacian(sp.csr_matrix(graph[rich][:, rich]), residual[rich], dim)
-    towards = graph[sliver][:, rich]
-    total = np.asarray(towards.sum(axis=1)).ravel()
-    step[sliver] = (towards @ step[rich]) / np.where(total > 0.0, total, 1.0)
-    return step
+    step[rich] = solve_laplacian(sp.csr_matrix(graph[rich][:, rich]), wanted[rich], dim)
+    flow = Flow(step.copy(), takers, givers)
+    step[takers] = np.maximum(touching[:, 0] - psi[takers], 0.0) + step[givers[:, 0]]
+    return step, flow
 
 
 def solve_newton(
@@ -66,9 +85,10 @@ def solve_newton(
     """Iterate from ``psi``, whose cells should all have mass, until ``done(state)``, no progress, or the
     deadline.
 
-    A step is halved until the residual drops by the Armijo share of the paper and no cell falls below half
-    of what the least one had, relative to its weight. Cells that a step leaves poor are lifted first, which
-    costs a measurement, as halving does, but keeps the step long; half of the drop must be left then.
+    A step is halved until the residual drops by the Armijo share of the paper and no cell, but for a few
+    among many, falls below half of what the least one had, relative to its weight. Where a step leaves more
+    of them poor they are lifted first, which costs a measurement, as halving does, but keeps the step long;
+    half of the drop must be left then.
     """
     if cells is None:
         cells = measure_cells(source, seeds, psi)
@@ -77,25 +97,25 @@ def solve_newton(
     for iteration in range(longest):
         residual = weights - cells.mass
         size = float(np.linalg.norm(residual))
-        direction = _direction(cells, weights, source.dim)
-        state = NewtonState(psi, cells, direction, iteration, False)
+        direction, flow = newton_step(seeds, psi, cells, weights, source.dim)
+        state = NewtonState(psi, cells, flow, iteration, False)
         if done(state):
-            return NewtonState(psi, cells, direction, iteration, True)
+            return NewtonState(psi, cells, flow, iteration, True)
         if deadline.passed or size == 0.0:
             return state
-        floor = 0.5 * min(least_ratio(cells, weights), POOR)
+        floor = 0.5 * min(_least_but_few(cells, weights), POOR)
         step = min(1.0, 4.0 * step)
         while True:
             trial = psi + step * direction
             trial -= trial @ weights
             trial_cells = measure_cells(source, seeds, trial)
             left = np.linalg.norm(weights - trial_cells.mass) / size
-            if left <= 1.0 - 0.5 * step and least_ratio(trial_cells, weights) < max(floor, SLIVER):
+            if left <= 1.0 - 0.5 * step and _least_but_few(trial_cells, weights) < max(floor, SLIVER):
                 trial, trial_cells = lift_poor_cells(
                     source, seeds, weights, trial, trial_cells, rounds=2, deadline=deadline
                 )
                 left = np.linalg.norm(weights - trial_cells.mass) / size - 0.25 * step
-            if left <= 1.0 - 0.5 * step and least_ratio(trial_cells, weights) >= floor:
+            if left <= 1.0 - 0.5 * step and _least_but_few(trial_cells, weights) >= floor:
                 psi, cells = trial, trial_cells
                 break
             step *= 0.5

@@ -154,7 +154,7 @@ def solve_with_continuation(
         name += ", regularised"
         state = climb(source, seeds, weights, state.psi, state.cells, done, deadline)
         iterations += state.iterations
-    return NewtonState(state.psi, state.cells, state.direction, iterations, state.converged), name
+    return NewtonState(state.psi, state.cells, state.flow, iterations, state.converged), name
 
 
 def _residual(state: NewtonState, weights: Array) -> float:

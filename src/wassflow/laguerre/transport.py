@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 from wassflow.arguments import as_points, as_weights
 from wassflow.errors import WassflowError
 from wassflow.laguerre.arguments import as_period, as_simplices
-from wassflow.laguerre.bounds import EPS, bracket
+from wassflow.laguerre.bounds import EPS, Flow, bracket
 from wassflow.laguerre.cells import Cells, Seeds, measure_cells
 from wassflow.laguerre.deadline import Deadline
 from wassflow.laguerre.geometry import Array, barycentres, bounding_box, morton_order
@@ -169,9 +169,9 @@ class _BestBracket:
         self.cells: Cells | None = None
         self.seen = 0
 
-    def observe(self, psi: Array, cells: Cells, direction: Array | None) -> None:
+    def observe(self, psi: Array, cells: Cells, flow: Flow | None) -> None:
         problem = self.problem
-        bounds = bracket(problem.seeds, cells, psi, problem.weights, direction, problem.diameter)
+        bounds = bracket(problem.seeds, cells, psi, problem.weights, flow, problem.diameter)
         slack = 4.0 * problem.dropped * (problem.diameter**2 + float(np.max(np.abs(psi))))
         if bounds.lower - slack >= self.lower or self.cells is None:
             self.lower = max(bounds.lower - slack, 0.0)
@@ -182,7 +182,7 @@ class _BestBracket:
             self.callback(self.seen, *self.on_distance())
 
     def done(self, state: NewtonState) -> bool:
-        self.observe(state.psi, state.cells, state.direction)
+        self.observe(state.psi, state.cells, state.flow)
         lower, upper = self.on_distance()
         return upper - lower <= self.rtol * upper or self.upper - self.lower <= 3.0 * self.rounding
 
