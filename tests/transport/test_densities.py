@@ -231,8 +231,9 @@ def test_cells_are_split_until_the_bracket_is_as_wide_as_wanted():
     masses = np.random.default_rng(1).dirichlet(np.full(mesh.num_owned, 0.3), 2)
     problem = make_problem(*(wf.MeshDensity(mesh, m) for m in masses), None)
     request = rooms.Request(0.3, np.inf)
-    guess = rooms.wanted_simplices(problem, request, rooms.SITES[2])
-    once = rooms._quantised(problem, request, guess, rooms.SITES[2])
+    nothing = rooms.Bounds(0.0, np.inf, np.inf, "")
+    guess = rooms.wanted_simplices(problem, request, rooms.SITES[2], nothing)
+    once = rooms._quantised(problem, request, guess, rooms.SITES[2], nothing)
     bounds = rooms.density_to_density(problem, request)
     assert bounds.relative_width <= 0.3 < once.relative_width
     assert once.lower <= bounds.upper

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,17 @@ class Bounds:
             self.first,
             self.second,
         )
+
+    def with_known(self, known: Bounds) -> Bounds:
+        """Return the bounds with others taken into account, which are named where they are better."""
+        if not (known.lower > self.lower or known.upper < self.upper):
+            return self
+        named = replace(
+            self, method=f"{self.method}; {known.method}", rounding=max(self.rounding, known.rounding)
+        )
+        if known.relative_width < self.relative_width:
+            named = replace(named, estimate=known.estimate)
+        return named.improved(known.lower, known.upper)
 
     def swapped(self) -> Bounds:
         """Return the bounds with the roles of the two measures exchanged."""

@@ -27,8 +27,12 @@ EXACT_ATOMS = 10_000
 #: simplices that a density is split into at most, by dimension, when it is handed as atoms to the
 #: semi-discrete engine without a time limit (20 s for both bounds); three times as many are clustered
 SITES = {2: 10_000, 3: 3_000}
+#: the same where only the bound above is looked for
+FINE_SITES = {2: 40_000, 3: 25_000}
 #: atoms with less than this share of the mean mass are gathered onto their neighbours where that is harmless
 TINY = 1e-4
+#: relative width below which bounds that are known choose how two densities are split
+NARROW = 0.5
 #: relative width below which more work is lost on rounding
 FINEST = 1e-10
 
@@ -50,6 +54,10 @@ class Request:
     def remaining(self) -> float | None:
         """Seconds left, None without a limit."""
         return None if np.isinf(self.deadline) else max(self.deadline - time.monotonic(), 0.0)
+
+    def patience(self, most: float) -> float:
+        """Return how much more work than 20 seconds of it the time is enough for: 1 without a limit."""
+        return 1.0 if self.remaining is None else float(np.clip(self.remaining / 40.0, 0.1, most))
 
     @property
     def expired(self) -> bool:
@@ -216,23 +224,32 @@ def laguerre_plan(
 # ---------------------------------------------------------------- two densities
 
 
-def density_to_density(problem: Problem, request: Request) -> Bounds:
+def density_to_density(problem: Problem, request: Request, known: Bounds | None = None) -> Bounds:
     """Transport from mu to quantisations of nu, finer and finer until ``rtol``, the largest size or the time.
 
-    The first level is a guess; the next is 2^d times as large, and takes about as many times longer.
+    The first level is a guess; the next is 2^d times as large, and takes about as many times longer. Bounds
+    that are ``known`` count too, and where they are narrow from below only the upper bound is improved.
     """
+    known = known or Bounds(0.0, np.inf, np.inf, "")
     if 2.0 * contracted(problem.mu).square < contracted(problem.nu).square:
         # the side with much finer cells is quantised
-        return density_to_density(problem.swapped(), request).swapped()
+        return density_to_density(problem.swapped(), request, known.swapped()).swapped()
     # more time, finer cells
-    patience = 1.0 if request.remaining is None else float(np.clip(request.remaining / 40.0, 0.1, 30.0))
-    sites = int(SITES[problem.dim] * patience)
+    sites = int(SITES[problem.dim] * request.patience(most=30.0))
     most = sites if request.remaining is None else int(SITES[problem.dim] * 30.0)
-    count = wanted_simplices(problem, request, sites)
+    narrow = known.relative_width < NARROW
+    if narrow and request.remaining is None:
+        most = FINE_SITES[problem.dim]
+    count = wanted_simplices(problem, request, most, known)
+    if narrow and not (request.plan or request.potential):
+        # the bound above is that far from W2^2, at least
+        loss = 2.0 * contracted(problem.nu, count).square
+        if known.lower**2 + loss >= known.upper**2:
+            return known
     best: Bounds | None = None
     while True:
         begun = time.monotonic()
-        bounds = _quantised(problem, request, count, sites)
+        bounds = _quantised(problem, request, count, sites, known)
         best = bounds if best is None else bounds.improved(best.lower, best.upper)
         count <<= problem.dim
         longer = (time.monotonic() - begun) * 2**problem.dim
@@ -245,10 +262,11 @@ def density_to_density(problem: Problem, request: Request) -> Bounds:
         sites = max(sites, count)
 
 
-def _quantised(problem: Problem, request: Request, count: int, sites: int) -> Bounds:
+def _quantised(problem: Problem, request: Request, count: int, sites: int, known: Bounds) -> Bounds:
     """Semi-discrete transport from mu to the centroids of nu (above) and to its vertices (below).
 
     nu is split into ``count`` simplices; where it has more than three times ``sites`` they are clustered.
+    Bounds from below that cannot be expected to help beside those ``known`` are not looked for.
     """
     mu, nu = problem.mu, problem.nu
     assert isinstance(mu, Cells)
@@ -268,10 +286,12 @@ def _quantised(problem: Problem, request: Request, count: int, sites: int) -> Bo
         min(0.5 * (one.lower + one.upper), upper),
         f"semi-discrete transport to {len(above.masses)} centroids",
     )
-    if above is not fine or (one.upper - one.lower) > request.rtol * one.upper:
+    # to leading order, W2^2 exceeds the bound from the vertices by dim times the second moment of the cells
+    hopeless = known.lower**2 > one.upper**2 - (problem.dim + 1) * above.square
+    if not hopeless and (above is not fine or (one.upper - one.lower) > request.rtol * one.upper):
         found = dual_at_vertices(problem, above.points, one.potential)
         bounds = replace(bounds, rounding=16.0 * EPS).improved(lower=root(found))
-    if above is fine and not request.expired:
+    if not hopeless and above is fine and not request.expired:
         below = expanded(nu, count)
         other = solve(below)
         lower = root(other.lower**2 - below.square)
@@ -279,6 +299,7 @@ def _quantised(problem: Problem, request: Request, count: int, sites: int) -> Bo
         method = f"{bounds.method} above, to {len(below.masses)} vertices below"
         rounding = bounds.rounding + 16.0 * EPS * (upper**2 + below.square)
         bounds = replace(bounds, estimate=estimate, method=method, rounding=rounding).improved(lower=lower)
+    bounds = bounds.with_known(known)
     if not (request.plan or request.potential):
         return bounds
     nearest, transform = cheapest(mu.centroids, above.points, one.potential, problem.period, 1)
@@ -312,11 +333,15 @@ def _halfway(request: Request) -> float:
     return np.inf if request.remaining is None else request.deadline - 0.5 * request.remaining
 
 
-def wanted_simplices(problem: Problem, request: Request, most: int) -> int:
+def wanted_simplices(problem: Problem, request: Request, most: int, known: Bounds) -> int:
     """Return how many simplices nu has to be split into for ``rtol``, at most ``most``."""
-    rough = rough_distance(problem, 500)
     dim = problem.dim
-    square = contracted(problem.nu).square * (dim + 2)
+    if known.relative_width < NARROW:
+        # only the bound above is left to be improved: it exceeds W2^2 by twice the second moment of cells
+        rough, loss = known.estimate, 2
+    else:
+        rough, loss = rough_distance(problem, 500), dim + 2
+    square = contracted(problem.nu).square * loss
     count = int(np.count_nonzero(problem.nu.masses))
     # the width of W2 is about that of W2^2 over 2 W2
     wanted = 2.0 * request.rtol * max(rough**2, 1e-12)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from wassflow.domain import Domain
 from wassflow.measure import MeshDensity
 from wassflow.transport.bounds import Bounds
 from wassflow.transport.bracket import Bracket, Potential
+from wassflow.transport.close_densities import close_bounds
 from wassflow.transport.engines import (
     Request,
     by_atoms,
@@ -115,25 +115,24 @@ def _wait_for_root(comm: Any) -> None:
         time.sleep(1e-3)
 
 
-def _nearby(mu: Measure, nu: Measure, problem: Problem) -> Bracket | None:
+def _nearby(mu: Measure, nu: Measure, problem: Problem) -> Bounds | None:
     """Return the bounds for densities on the same mesh, if its periods are those of the cost."""
     if not (isinstance(mu, MeshDensity) and isinstance(nu, MeshDensity)):
         return None
     if not np.array_equal(mu.mesh.domain.periodic, problem.period > 0.0):
         return None
-    return nearby_densities(mu, nu)
+    found = nearby_densities(mu, nu)
+    if found is None:
+        return None
+    # in the units of the problem, and widened by rounding already
+    scale = problem.scale
+    return Bounds(found.lower / scale, found.upper / scale, found.value / scale, found.method)
 
 
 def _bracket(
-    problem: Problem, request: Request, engine: str | None, mass: float, near: Bracket | None
+    problem: Problem, request: Request, engine: str | None, mass: float, near: Bounds | None
 ) -> Bracket:
-    if near is not None and near.relative_width <= request.rtol and not (request.plan or request.potential):
-        return near
-    bounds = _solve(problem, request, engine)
-    if near is not None:
-        lower, upper = near.lower / problem.scale, near.upper / problem.scale
-        if lower > bounds.lower or upper < bounds.upper:
-            bounds = replace(bounds, method=f"{bounds.method}; {near.method}").improved(lower, upper)
+    bounds = _solve(problem, request, engine, near)
     lower, upper = _widened(bounds, problem.rounding)
     rounding = 0.5 * (upper - lower - (bounds.upper - bounds.lower))
     # nothing to add where nothing moves
@@ -162,7 +161,7 @@ def _bracket(
     )
 
 
-def _solve(problem: Problem, request: Request, engine: str | None) -> Bounds:
+def _solve(problem: Problem, request: Request, engine: str | None, near: Bounds | None) -> Bounds:
     clouds = [isinstance(side, Atoms) for side in (problem.mu, problem.nu)]
     if all(clouds):
         return cloud_to_cloud(problem, request)
@@ -172,7 +171,13 @@ def _solve(problem: Problem, request: Request, engine: str | None) -> Bounds:
         return cloud_to_density(problem.swapped(), request).swapped()
     if clouds[0]:
         return cloud_to_density(problem, request)
-    return density_to_density(problem, request)
+    if engine is not None:
+        return density_to_density(problem, request)
+    known = close_bounds(problem, request, near)
+    enough = known.relative_width <= request.rtol or request.expired
+    if enough and np.isfinite(known.upper) and not (request.plan or request.potential):
+        return known
+    return density_to_density(problem, request, known)
 
 
 def _widened(bounds: Bounds, shift: float) -> tuple[float, float]:
