@@ -39,12 +39,15 @@ class Lattice:
         lower, upper = points.min(axis=0), points.max(axis=0)
         lengths = np.where(problem.period > 0.0, problem.period, upper - lower)
         lengths = np.maximum(lengths, 1e-6 * lengths.max())
-        wanted = lengths * (count / np.prod(lengths)) ** (1.0 / problem.dim)
-        shape = tuple(
-            _fitting((points[:, axis] - lower[axis]) / lengths[axis], wanted[axis])
-            for axis in range(problem.dim)
-        )
-        return cls(lower, lengths / shape, shape, tuple(bool(p > 0.0) for p in problem.period))
+        shape = [1] * problem.dim
+        left = np.argsort(lengths)
+        while len(left) > 0:
+            # what a short axis does not take is left to the longer ones
+            wanted = lengths[left[0]] * (count / np.prod(lengths[left])) ** (1.0 / len(left))
+            shape[left[0]] = _fitting((points[:, left[0]] - lower[left[0]]) / lengths[left[0]], wanted)
+            count = max(count // shape[left[0]], 1)
+            left = left[1:]
+        return cls(lower, lengths / shape, tuple(shape), tuple(bool(p > 0.0) for p in problem.period))
 
     @property
     def dim(self) -> int:
@@ -116,12 +119,10 @@ def _fitting(places: Array, wanted: float) -> int:
 
 def masses_in_boxes(lattice: Lattice, side: Cells) -> Array:
     """Return the masses of a density in the boxes, exactly: they are the Voronoi cells of their centres."""
-    period = np.where(lattice.periodic, lattice.spacing * lattice.shape, np.inf)
-    source = Source.from_arrays(side.simplices, side.masses, period)
-    axes = [
-        low + step * (np.arange(n) + 0.5)
-        for low, step, n in zip(lattice.lower, lattice.spacing, lattice.shape, strict=True)
-    ]
+    # in units of the boxes, which may be flat
+    period = np.where(lattice.periodic, lattice.shape, np.inf)
+    source = Source.from_arrays((side.simplices - lattice.lower) / lattice.spacing, side.masses, period)
+    axes = [np.arange(n) + 0.5 for n in lattice.shape]
     centres = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, lattice.dim)
     cells = measure_cells(source, Seeds.around(source, centres), np.zeros(lattice.size))
     return cells.mass.reshape(lattice.shape)
