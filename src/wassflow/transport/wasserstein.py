@@ -47,11 +47,11 @@ def wasserstein2(
         domain: periodic axes give the distance on the flat torus. Default: the domain of the mesh, when
             there is one.
         rtol: wanted width of the bracket relative to its upper end. Problems that are small are solved to
-            rounding; where ``rtol`` cannot be reached the bracket is wider, and true all the same. For two
-            densities its width is that of the cells into which one of them is split, squared, over W2: in
-            two dimensions the default is met where W2 is some cells long, in three it is a few percent
-            unless a time limit of minutes allows finer ones, and densities that are closer than a cell get
-            a wide bracket unless they are on the same mesh.
+            rounding; where ``rtol`` cannot be reached the bracket is wider, and true all the same. Two
+            densities that are smooth or close to each other get bounds that do not depend on the size of
+            their cells (:mod:`wassflow.transport.close_densities`): a percent or less in two dimensions, a
+            few in three. Where mass has to go far, or around voids, the width is that of the cells into
+            which one of them is split, squared, over W2.
         time_limit: in seconds, for two densities also time that may be used to reach ``rtol``. It is looked
             at between the steps of the solvers; overrun are the step that is under way, and what any bracket
             needs: starts, and passes over all atoms and cells. Over fifty problems on a busy machine that
