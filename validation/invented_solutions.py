@@ -76,6 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="short ladders, 3D only for some")
     parser.add_argument("--only", default="", help="only problems whose name contains this")
     parser.add_argument("--dim", type=int, choices=(2, 3), help="only this dimension")
+    parser.add_argument("--cell", help="only this type of cells")
     parser.add_argument("--json", type=Path, help="write the criteria here")
     options = parser.parse_args(arguments)
     criteria: list[Criterion] = []
@@ -87,6 +88,8 @@ def main(arguments: list[str] | None = None) -> int:
                 continue
             rows, checked = particles(problem, options.quick)
             for cell, sizes in ladders(problem, options.quick).items():
+                if options.cell not in (None, cell):
+                    continue
                 found, more = densities(problem, cell, sizes, options.quick)
                 rows, checked = rows + found, checked + more
             print(text_table(header, rows), end="\n\n", flush=True)

@@ -44,6 +44,22 @@ def test_densities_of_one_coordinate(cell):
     assert bracket.relative_width < 0.1
 
 
+def test_faint_islands_are_no_obstacle():
+    """Tails of a density, cut off where they hold 1e-13 of the mass, may leave islands that hold as much."""
+    mesh = box_mesh("quadrilateral", 12)
+    mu = wf.MeshDensity.from_function(mesh, lambda u: 1.0 * (u[:, 0] < 0.5))
+    masses = wf.MeshDensity.from_function(
+        mesh, lambda u: (1.0 + 0.1 * u[:, 1]) * (u[:, 0] < 0.5)
+    ).masses.copy()
+    alone = nearby_densities(mu, wf.MeshDensity(mesh, masses))
+    masses[mesh.centroids[: mesh.num_owned].sum(axis=1).argmax()] = 3e-13
+    bracket = nearby_densities(mu, wf.MeshDensity(mesh, masses / masses.sum()))
+    assert bracket is not None
+    assert bracket.value == pytest.approx(alone.value, rel=1e-6)
+    # which might have to come from anywhere
+    assert alone.upper < bracket.upper < alone.upper + 2e-6
+
+
 @pytest.mark.parametrize("cell", ["triangle", "quadrilateral"])
 def test_agrees_with_the_engine_where_both_resolve(cell):
     mesh = box_mesh(cell, 12)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from invented.problem import Array, Problem, around, cube, mean
+from invented.problem import POWER, Array, Problem, around, cube, mean
 from scipy.integrate import solve_ivp
 from scipy.special import lambertw
 
@@ -25,7 +25,7 @@ def affine_flow(
 ) -> dict[str, Any]:
     """The map of v(u) = -C u - g, where (C, g) depend on mean and second moments, for a bump at the start."""
     dim = len(center)
-    spread = radius**2 / (dim + 8) * np.eye(dim)
+    spread = radius**2 / (dim + 2 * POWER + 2) * np.eye(dim)
 
     def slope(_: float, y: Array) -> Array:
         A, b = y[: dim * dim].reshape(dim, dim), y[dim * dim :]

@@ -1,7 +1,7 @@
 """Flows whose laws gather mass on sets of measure zero: on {w = 0}, on a crease, at walls."""
 
 import numpy as np
-from invented.problem import Array, Problem, around, bump, cube, pushed
+from invented.problem import POWER, Array, Problem, around, bump, cube, pushed
 from scipy.integrate import quad, solve_ivp
 from scipy.special import beta
 
@@ -56,7 +56,7 @@ def absorbed_mean(dim: int) -> Problem:
 def relu_crease(dim: int) -> Problem:
     """One feature max(<x, u>, 0) whose moment must fall: s = <x, u>/|x| falls to 0 and stops there."""
     x, y, t, radius = np.array([0.8, 0.6, 0.5])[:dim], -0.3, 1.0, 0.8
-    length, power = float(np.linalg.norm(x)), 3.0 + 0.5 * (dim - 1)
+    length, power = float(np.linalg.norm(x)), POWER + 0.5 * (dim - 1)
     direction = x / length
 
     def slope(_: float, shift: Array) -> Array:

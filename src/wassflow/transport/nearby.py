@@ -35,8 +35,9 @@ _ALIGNED = 1e-10
 # Mass that may be left over by the solver, and how often it tries to carry the rest away.
 _LEFT_OVER = 1e-13
 _REFINEMENTS = 6
-# Share of the mass, in the emptiest cells, that is cut off.
-_TAIL = 1e-13
+# Share of the mass, in the emptiest cells, that is cut off; and what a piece that this leaves behind, from
+# which nothing could leave, may hold to be cut off too.
+_TAIL, _POCKET = 1e-13, 1e-12
 
 
 def nearby_densities(mu: MeshDensity, nu: MeshDensity) -> Bracket | None:
@@ -67,7 +68,7 @@ def nearby_densities(mu: MeshDensity, nu: MeshDensity) -> Bracket | None:
     # Masses of sum one: the squares of fluxes of 1e-160 would vanish, and the upper bound with them.
     shares = [m.masses / m.masses.max() for m in (mu, nu)]
     shares = [share / share.sum() for share in shares]
-    held = _bulk(shares[0] + shares[1])
+    held = _without_pockets(mesh, shares[0] + shares[1], _bulk(shares[0] + shares[1]))
     first, second = (np.where(held, share, 0.0) / share[held].sum() for share in shares)
     a, b = first / mesh.volumes[: mesh.num_owned], second / mesh.volumes[: mesh.num_owned]
     excess = first - second
@@ -109,6 +110,17 @@ def _bulk(masses: Array) -> NDArray[np.bool_]:
     held = np.ones(masses.size, dtype=bool)
     held[order[: np.searchsorted(np.cumsum(masses[order]), _TAIL * masses.sum())]] = False
     return held
+
+
+def _without_pockets(mesh: Mesh, masses: Array, held: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the held cells but those of small pieces, between which nothing is held."""
+    left, right = mesh.face_cells.T
+    joined = held[left] & held[right]
+    size = held.size
+    graph = sp.csr_matrix((joined, (left, right)), shape=(size, size))
+    graph.eliminate_zeros()
+    _, piece = connected_components(graph, directed=False)
+    return held & (np.bincount(piece, masses) > _POCKET * masses.sum())[piece]
 
 
 def gelbrich_bound(mu: MeshDensity, nu: MeshDensity) -> float:
