@@ -68,18 +68,13 @@ class SteepestFluxes:
 
 
 def fluxes_of(
-    velocity: Array, vectors: Array, faces: NDArray[np.int64], fluxes: Array, squares: Array, threads: int = 1
+    velocity: Array, vectors: Array, faces: NDArray[np.int64], fluxes: Array, squares: Array
 ) -> bool:
     """Write the fluxes and squares of velocities at the given faces; are all fluxes finite?
 
     ``velocity`` and ``vectors`` are those of the given faces, (len(faces), d).
     """
-    kernel = _kernel_of_velocities(velocity.shape[1])
-
-    def work(part: slice) -> int:
-        return kernel(velocity[part], vectors[part], faces[part], fluxes, squares)
-
-    return sum(over_rows(work, faces.size, threads)) == 0
+    return _kernel_of_velocities(velocity.shape[1])(velocity, vectors, faces, fluxes, squares) == 0
 
 
 @lru_cache

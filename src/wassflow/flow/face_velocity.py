@@ -18,7 +18,7 @@ from wassflow.flow.least_velocity import LeastElement
 from wassflow.flow.rows import rows
 from wassflow.flow.threads import threads_on
 from wassflow.functional import FirstVariation, Functional
-from wassflow.functional.evaluation import FixedPoints
+from wassflow.functional.evaluation import FixedPoints, over_rows
 
 # How far face normals may be from the line between the two centroids.
 _ORTHOGONALITY = 1e-8
@@ -77,43 +77,52 @@ class PointwiseVelocity(FaceVelocity):
     (:class:`wassflow.flow.held.HeldMass`): on simplices mass would not slide along them otherwise. The
     dissipation is the mean of |v(x_f)|^2 over the faces of each cell, weighted by its mass.
 
-    Midpoints do not move: dV is evaluated there once, and where it is a gradient, on nearly all faces, the
-    velocity and its flux take one pass over the faces.
+    Points do not move: dV is evaluated there once, and where it is a gradient, on nearly all faces, the
+    velocity and its flux take one pass over the faces. The others are special.
     """
 
     decays_energy = False
 
     def __init__(self, functional: Functional, mesh: Any) -> None:
         super().__init__(functional, mesh)
-        features, V, threads = functional.features, functional.regularizer, threads_on(mesh)
-        self._threads = threads
+        features, V = functional.features, functional.regularizer
         midpoints = mesh.domain.wrap(mesh.face_midpoints)
-        self._midpoints = FixedPoints(features, midpoints, threads)
-        self._held = HeldMass(functional, mesh)
-        self.slides = self._held.slides
+        self._held = held = HeldMass(functional, mesh)
+        self.slides = held.slides
         gradient, special = gradient_and_kinks(V, midpoints)
-        special[self._held.faces] = True
+        special[held.faces] = True
         self._special = np.flatnonzero(special)
-        self._all_special = np.arange(self._special.size)
-        self._at_special = LeastElement(V, midpoints[special], threads=threads)
         self._special_row = np.where(special, np.cumsum(special) - 1, -1)
+        self._at_special = LeastElement(V, midpoints[special])
         vectors = mesh.face_areas[:, None] * mesh.face_normals
         self._special_vectors = vectors[special]
+        threads = threads_on(mesh)
+        self._special_threads = threads if self._at_special.by_intervals and held.by_intervals else 1
         self._steepest = SteepestFluxes(gradient, vectors, threads)
+        # midpoints and what lies beside them on walls and kinks have most of their fibres in common
+        self._points = FixedPoints(features, np.concatenate([midpoints, held.points]), threads)
+        self._all_points = np.arange(len(self._points.points))
 
     def fluxes(self, variation: FirstVariation, faces: NDArray[np.int64], out: Array) -> bool:
         """Write |f| v(x_f).n of the given faces to ``out``; tell whether all are finite."""
-        paired = self._midpoints.pair_gradient(variation.slope, faces)
+        if faces.size == out.size:
+            points, special = self._all_points, self._special
+        else:
+            points = np.concatenate([faces, out.size + self._held.points_of(faces)])
+            special = faces[self._special_row[faces] >= 0]
+            self.slides[self._held.faces] = 0
+        paired = self._points.pair_gradient(variation.slope, points)
         finite = self._steepest.write(paired, faces, out, self.values)
-        special = self._special if faces.size == out.size else faces[self._special_row[faces] >= 0]
-        if special.size:
-            row = self._all_special if special is self._special else self._special_row[special]
-            slopes = paired.rows(special)
+
+        def work(part: slice) -> bool:
+            chosen = special[part]
+            row = self._special_row[chosen]
+            slopes = paired.rows(chosen)
             velocity = self._at_special(np.negative(slopes, out=slopes), row)
-            self._held.correct(velocity, variation, special)
-            vectors = rows(self._special_vectors, row)
-            finite &= fluxes_of(velocity, vectors, special, out, self.values, self._threads)
-        return finite
+            self._held.correct(velocity, chosen, lambda held: paired.rows(out.size + held))
+            return fluxes_of(velocity, self._special_vectors[row], chosen, out, self.values)
+
+        return finite and all(over_rows(work, special.size, self._special_threads))
 
     def dissipation(self, transport: Transport, masses: Array) -> float:
         """Return this rank's part of sum_K m_K mean_f |v(x_f)|^2."""

@@ -9,11 +9,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from wassflow.arguments import Array
-from wassflow.flow.least_velocity import LeastVelocity
-from wassflow.flow.rows import rows
-from wassflow.flow.threads import threads_on
-from wassflow.functional import FirstVariation, Functional, regularizer
-from wassflow.functional.evaluation import over_rows
+from wassflow.flow.least_velocity import LeastElement
+from wassflow.functional import Functional, regularizer
 from wassflow.mesh.layers import faces_in_layer, wall_points
 
 # how near the one-sided velocity at a kink is taken, relative to the distance of the face
@@ -41,7 +38,10 @@ class HeldMass:
 
     Attributes:
         faces: those within a layer.
+        points: on the wall or the kink beside each of them, and then close to it on the side of the face,
+            (2 faces, d): where the slopes <R', D Phi> must be known.
         slides: (all faces,), 1 at those across which held mass slid when its velocity was last corrected.
+        by_intervals: whether threads may share a correction.
     """
 
     def __init__(self, functional: Functional, mesh: Any) -> None:
@@ -59,58 +59,69 @@ class HeldMass:
         self._held_axes = held[self.faces]
         beside = points + _ONE_SIDED * (mesh.face_midpoints - points)
         points, beside = (mesh.domain.wrap(at[self.faces]) for at in (points, beside))
-        self._threads = threads = threads_on(mesh)
-        self._there = LeastVelocity(functional, points, mesh.domain, threads)
-        self._beside = LeastVelocity(functional, beside, None, threads)
+        self.points = np.concatenate([points, beside])
+        self._there = LeastElement(functional.regularizer, points, mesh.domain)
+        self._beside = LeastElement(functional.regularizer, beside)
+        self.by_intervals = self._there.by_intervals and self._beside.by_intervals
         self.slides = np.zeros(len(mesh.face_cells), dtype=np.uint8)
         self._row = np.full(len(mesh.face_cells), -1, dtype=np.int64)
         self._row[self.faces] = np.arange(self.faces.size)
-        # the faces last asked for, which of them are within a layer, and their numbers among ``faces``
-        self._asked: NDArray[np.integer] = np.zeros(0, dtype=np.int64)
-        self._held = self._held_row = self._asked
 
-    def correct(self, velocity: Array, variation: FirstVariation, faces: NDArray[np.integer]) -> None:
-        """Correct velocities at the midpoints of the given faces, in place."""
-        if faces is not self._asked:  # once mass is everywhere, always the same
-            self.slides[self.faces] = 0
-            row = self._row[faces]
-            self._asked, self._held = faces, np.flatnonzero(row >= 0)
-            self._held_row = row[self._held]
-        held, row = self._held, self._held_row
+    def points_of(self, faces: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Return which of :attr:`points` belong to those of the given faces that are within a layer."""
+        row = self._row[faces]
+        row = row[row >= 0]
+        return np.concatenate([row, row + self.faces.size])
+
+    def correct(
+        self, velocity: Array, faces: NDArray[np.integer], slopes: Callable[[NDArray[np.int64]], Array]
+    ) -> None:
+        """Correct velocities at the midpoints of the given faces, in place.
+
+        Args:
+            velocity: (len(faces), d).
+            faces: ascending.
+            slopes: from numbers of some of :attr:`points`, ascending, to <R', D Phi> there, to be kept.
+        """
+        row = self._row[faces]
+        held = np.flatnonzero(row >= 0)
         if held.size:
-            there, beside = self._there(variation, row), self._beside(variation, row)
-            axes, correct, at = rows(self._held_axes, row), _kernel(velocity.shape[1]), rows(faces, held)
+            row = row[held]
+            there = self._there(_negative(slopes(row)), row)
+            beside = self._beside(_negative(slopes(row + self.faces.size)), row)
+            correct = _kernel(velocity.shape[1])
+            correct(velocity, held, there, beside, self._held_axes, row, faces, self.slides)
 
-            def work(part: slice) -> None:
-                correct(velocity, held[part], there[part], beside[part], axes[part], at[part], self.slides)
 
-            over_rows(work, held.size, self._threads)
+def _negative(slopes: Array) -> Array:
+    return np.negative(slopes, out=slopes)
 
 
 @lru_cache
 def _kernel(dim: int) -> Callable:
     @njit(cache=True, nogil=True)
-    def correct(velocity, held, there, beside, held_axes, faces, slides):  # type: ignore[no-untyped-def]
+    def correct(velocity, held, there, beside, held_axes, rows, faces, slides):  # type: ignore[no-untyped-def]
         for k in range(held.size):
-            i = held[k]
+            i, row = held[k], rows[k]
+            face = faces[i]
             on_kink, absorbed = False, True
             square_there, square_beside, square_taken, square_here = 0.0, 0.0, 0.0, 0.0
             for a in range(dim):
-                on_kink |= held_axes[k, a]
-                absorbed &= (there[k, a] == 0.0) | (not held_axes[k, a])
+                on_kink |= held_axes[row, a]
+                absorbed &= (there[k, a] == 0.0) | (not held_axes[row, a])
                 square_there += there[k, a] ** 2
                 square_beside += beside[k, a] ** 2
                 square_taken += (there[k, a] - beside[k, a]) ** 2
                 square_here += velocity[i, a] ** 2
-            slides[faces[k]] = 0
+            slides[face] = 0
             if square_here - square_here != 0.0:  # not finite, told by who asked for the velocity
                 continue
             if not (on_kink and absorbed):
-                slides[faces[k]] = (not on_kink) and square_taken > _HELD**2 * square_here
+                slides[face] = (not on_kink) and square_taken > _HELD**2 * square_here
                 for a in range(dim):
                     velocity[i, a] += there[k, a] - beside[k, a]
             elif square_there > _AT_REST**2 * square_beside:
-                slides[faces[k]] = 1
+                slides[face] = 1
                 for a in range(dim):
                     velocity[i, a] = there[k, a]
 

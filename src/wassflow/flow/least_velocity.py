@@ -1,4 +1,4 @@
-"""The velocity of least norm at points that do not move."""
+"""The element of least norm of velocities at points that do not move."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -11,29 +11,8 @@ from numpy.typing import NDArray
 from wassflow.arguments import Array
 from wassflow.domain import Box
 from wassflow.flow.rows import rows
-from wassflow.functional import FirstVariation, Functional, regularizer
-from wassflow.functional.evaluation import FixedPoints, over_rows
+from wassflow.functional import regularizer
 from wassflow.functional.subdifferential import Subdifferential
-
-
-class LeastVelocity:
-    """v = vt - proj_{dV + N}(vt) at fixed points, with what is known of them beforehand.
-
-    Args:
-        functional: F.
-        points: ``(n, d)``; not changed afterwards.
-        domain: with walls, if its normal cones N take part.
-        threads: for large numbers of points.
-    """
-
-    def __init__(self, functional: Functional, points: Array, domain: Any = None, threads: int = 1) -> None:
-        self._points = FixedPoints(functional.features, points, threads)
-        self._least = LeastElement(functional.regularizer, points, domain, threads)
-
-    def __call__(self, variation: FirstVariation, chosen: NDArray[np.integer]) -> Array:
-        """Return v at the chosen points, ``(len(chosen), d)``; as many as there are, are all in order."""
-        slopes = self._points.pair_gradient(variation.slope, chosen).rows()
-        return self._least(np.negative(slopes, out=slopes), chosen)
 
 
 class LeastElement:
@@ -43,17 +22,18 @@ class LeastElement:
         V: the regulariser.
         points: ``(n, d)``; not changed afterwards.
         domain: with walls, if its normal cones N take part.
-        threads: for large numbers of points.
+
+    Attributes:
+        by_intervals: whether they are found coordinate by coordinate, by code that threads may share.
     """
 
-    def __init__(
-        self, V: regularizer.Regularizer, points: Array, domain: Any = None, threads: int = 1
-    ) -> None:
+    def __init__(self, V: regularizer.Regularizer, points: Array, domain: Any = None) -> None:
         self._V, self._points, self._domain = V, points, domain
         self._subdifferential = None if velocities_alone(V) else V.subdifferential(points)
         self._intervals: Intervals | None = None
         if self._subdifferential is not None and _separable(self._subdifferential, domain):
-            self._intervals = Intervals(self._subdifferential, points, domain, threads)
+            self._intervals = Intervals(self._subdifferential, points, domain)
+        self.by_intervals = self._intervals is not None
 
     def __call__(self, vt: Array, chosen: NDArray[np.integer]) -> Array:
         """Return the elements at the chosen points, for vt there, which may be overwritten."""
@@ -73,7 +53,6 @@ class Intervals:
         subdifferential: dV at the points, without balls.
         points: ``(n, d)``.
         domain: the box, or None.
-        threads: for large numbers of points.
 
     >>> upper = Subdifferential(np.zeros((2, 2)), np.array([1.0, 0.0]))
     >>> parts = Intervals(upper, np.array([[0.0, 0.0], [0.0, 1.0]]), Box([-1.0, -1.0], [1.0, 1.0]))
@@ -82,10 +61,8 @@ class Intervals:
      [3. 0.]]
     """
 
-    def __init__(
-        self, subdifferential: Subdifferential, points: Array, domain: Box | None = None, threads: int = 1
-    ) -> None:
-        self._gradient, self._threads = subdifferential.gradient, threads
+    def __init__(self, subdifferential: Subdifferential, points: Array, domain: Box | None = None) -> None:
+        self._gradient = subdifferential.gradient
         radius = subdifferential.weight_radius
         self._radius = np.zeros(len(points)) if radius is None else radius
         # walls that a point touches along each axis: -1 for the lower one, 1 for the upper one
@@ -97,27 +74,23 @@ class Intervals:
 
     def subtract_from(self, velocity: Array, chosen: NDArray[np.integer]) -> Array:
         """Leave in ``velocity`` (len(chosen), d) its element of least norm, and return it."""
-        gradient, radius, walls = (rows(of, chosen) for of in (self._gradient, self._radius, self._walls))
-        leave_least = _kernel(velocity.shape[1])
-
-        def work(part: slice) -> None:
-            leave_least(gradient[part], radius[part], walls[part], velocity[part])
-
-        over_rows(work, len(velocity), self._threads)
+        _kernel(velocity.shape[1])(self._gradient, self._radius, self._walls, chosen, velocity)
         return velocity
 
 
 @lru_cache
 def _kernel(dim: int) -> Callable:
     @njit(cache=True, nogil=True)
-    def leave_least(gradient, radius, walls, velocity):  # type: ignore[no-untyped-def]
-        for i in range(velocity.shape[0]):
+    def leave_least(gradient, radius, walls, chosen, velocity):  # type: ignore[no-untyped-def]
+        for i in range(chosen.size):
+            at = chosen[i]
+            r = radius[at]
             for a in range(dim):
-                v = velocity[i, a] - gradient[i, a]
-                if a == 0 and radius[i] > 0.0:
+                v = velocity[i, a] - gradient[at, a]
+                if a == 0 and r > 0.0:
                     # comparisons let pass what is not a number
-                    v -= -radius[i] if v < -radius[i] else (radius[i] if v > radius[i] else v)
-                velocity[i, a] = 0.0 if walls[i, a] * v > 0.0 else v
+                    v -= -r if v < -r else (r if v > r else v)
+                velocity[i, a] = 0.0 if walls[at, a] * v > 0.0 else v
 
     return leave_least
 

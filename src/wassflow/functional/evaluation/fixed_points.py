@@ -32,14 +32,12 @@ class Pairings:
         chosen: numbers of the points asked for, ``(c,)``.
         fibre: of every point, asked for or not, ``(n,)``; None if each point has a row of its own.
         weights: w of every point, ``(n,)``; None likewise.
-        threads: for large numbers of points.
     """
 
     values: Array
     chosen: NDArray[np.integer]
     fibre: NDArray[np.int32] | None = None
     weights: Array | None = None
-    threads: int = 1
 
     def rows(self, some: NDArray[np.integer] | None = None) -> Array:
         """Return <g, D Phi> at the points asked for or at some of them, in ascending order, ``(c, d)``."""
@@ -47,11 +45,7 @@ class Pairings:
             return self.values if some is None else self.values[np.searchsorted(self.chosen, some)]
         at = self.chosen if some is None else some
         out = np.empty((at.size, self.values.shape[1]))
-        over_rows(
-            lambda part: _expand(self.values, self.fibre, self.weights, at[part], out[part]),
-            at.size,
-            self.threads,
-        )
+        _expand(self.values.reshape(-1), self.fibre, self.weights, at, out)
         return out
 
 
@@ -91,7 +85,7 @@ class FixedPoints:
         """Return <g, D Phi> at the chosen points, for g ``(N,)``; as many as there are, are all in order."""
         if self._shared and chosen.size >= self.fibres:
             values = self.features.pair_gradient(self._base, g)
-            return Pairings(values, chosen, self._fibre, self._weights, self._threads)
+            return Pairings(values, chosen, self._fibre, self._weights)
         at = self.points if chosen.size == len(self.points) else self.points[chosen]
         return Pairings(self.features.pair_gradient(at, g), chosen)
 
@@ -127,8 +121,10 @@ def _spread(fibre, weights, masses, sums):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _expand(values, fibre, weights, chosen, out):  # type: ignore[no-untyped-def]
+    dim = out.shape[1]
     for row in range(chosen.size):
-        point = chosen[row]
-        out[row, 0] = values[fibre[point], 0]
-        for a in range(1, out.shape[1]):
-            out[row, a] = weights[point] * values[fibre[point], a]
+        point = read(chosen, row)
+        at, weight = dim * np.int64(read(fibre, point)), read(weights, point)
+        out[row, 0] = read(values, at)
+        for a in range(1, dim):
+            out[row, a] = weight * read(values, at + a)
