@@ -315,7 +315,7 @@ class MusclScheme(DensityScheme):
 
     def _change(self, cells: CellMasses, faces: NDArray[np.int64], rate: Array) -> Change:
         assert cells.slopes is not None
-        masses, slides = cells.masses, self.velocity.slides
+        masses, slides = cells.masses, self.velocity.slides()
         outflow = self.transport.set_fluxes(self.fluxes, slides, masses, cells.slopes, faces, rate)
         return Change(
             outflow=outflow,

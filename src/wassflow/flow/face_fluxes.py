@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from wassflow.arguments import Array
 from wassflow.flow.least_velocity import velocities_alone
+from wassflow.flow.special_faces import SpecialFaces
 from wassflow.functional import regularizer
 from wassflow.functional.evaluation import Pairings, over_rows
 from wassflow.repetition import distinct_rows
@@ -20,6 +21,8 @@ from wassflow.vectorized import read, write
 
 # Kinds of faces whose numbers stay in a fast cache.
 _MOST_KINDS = 4096
+# Faces whose fluxes do.
+_BLOCK = 1024
 
 
 def gradient_and_kinks(V: regularizer.Regularizer, points: Array) -> tuple[Array, NDArray[np.bool_]]:
@@ -47,52 +50,34 @@ class SteepestFluxes:
         first, self._kind = (everything, everything) if found is None else found
         self._kinds = kinds[first].reshape(-1)
 
-    def write(self, paired: Pairings, faces: NDArray[np.int64], fluxes: Array, squares: Array) -> bool:
+    def write(
+        self,
+        paired: Pairings,
+        faces: NDArray[np.int64],
+        special: SpecialFaces,
+        fluxes: Array,
+        squares: Array,
+    ) -> bool:
         """Write the entries of ``fluxes`` and ``squares`` (n,) of the given faces; are all fluxes finite?
 
         Args:
             paired: <R', D Phi> at the given faces.
             faces: ascending; as many as there are, are all.
+            special: the special ones among them, evaluated before, whose fluxes take the place of others
+                while what is around them in memory is in a fast cache.
             fluxes, squares: of all faces.
         """
         alone = paired.fibre is None
         fibre, weights = (self._kind[:0], fluxes[:0]) if alone else (paired.fibre, paired.weights)
         kernel = _kernel(self._dim, not alone, faces.size == self._kind.size)
         values = np.ascontiguousarray(paired.values).reshape(-1)
+        found = (special.faces, special.fluxes, special.squares)
 
         def work(part: slice) -> int:
             where = (faces, part.start, part.stop)
-            return kernel(values, fibre, weights, self._kinds, self._kind, *where, fluxes, squares)
+            return kernel(values, fibre, weights, self._kinds, self._kind, *found, *where, fluxes, squares)
 
         return sum(over_rows(work, faces.size, self._threads)) == 0
-
-
-def fluxes_of(
-    velocity: Array, vectors: Array, faces: NDArray[np.int64], fluxes: Array, squares: Array
-) -> bool:
-    """Write the fluxes and squares of velocities at the given faces; are all fluxes finite?
-
-    ``velocity`` and ``vectors`` are those of the given faces, (len(faces), d).
-    """
-    return _kernel_of_velocities(velocity.shape[1])(velocity, vectors, faces, fluxes, squares) == 0
-
-
-@lru_cache
-def _kernel_of_velocities(dim: int) -> Callable:
-    @njit(cache=True, nogil=True)
-    def kernel(velocity, vectors, faces, fluxes, squares):  # type: ignore[no-untyped-def]
-        wrong = 0
-        for row in range(faces.size):
-            flux, square = 0.0, 0.0
-            for a in range(dim):
-                flux += velocity[row, a] * vectors[row, a]
-                square += velocity[row, a] ** 2
-            fluxes[faces[row]] = flux
-            squares[faces[row]] = square
-            wrong += 0 if flux - flux == 0.0 else 1
-        return wrong
-
-    return kernel
 
 
 @lru_cache
@@ -100,25 +85,46 @@ def _kernel(dim: int, along_fibres: bool, everywhere: bool) -> Callable:
     """Compile for what is known beforehand: only without questions in it the loop is vectorised."""
 
     @njit(cache=True, nogil=True)
-    def kernel(paired, fibre, weights, kinds, kind, faces, start, stop, fluxes, squares):  # type: ignore[no-untyped-def]
+    def kernel(  # type: ignore[no-untyped-def]
+        paired,
+        fibre,
+        weights,
+        kinds,
+        kind,
+        special_faces,
+        special_fluxes,
+        special_squares,
+        faces,
+        start,
+        stop,
+        fluxes,
+        squares,
+    ):
         wrong = 0
-        for row in range(start, stop):
-            face = row if everywhere else read(faces, row)
-            beside = np.int32(2 * dim * read(kind, face))
-            at = np.int32(dim * read(fibre, face)) if along_fibres else row * dim
-            flux = 0.0
-            square = 0.0
-            for a in range(dim):
-                slope = read(paired, at + a)
-                if along_fibres and a > 0:
-                    slope *= read(weights, face)
-                v = -slope - read(kinds, beside + a)
-                flux += v * read(kinds, beside + dim + a)
-                square += v * v
-            write(fluxes, face, flux)
-            write(squares, face, square)
-            # what is not finite does not vanish in a difference with itself
-            wrong += 0 if flux - flux == 0.0 else 1
+        special = np.searchsorted(special_faces, faces[start]) if stop > start else 0
+        for begin in range(start, stop, _BLOCK):
+            end = min(begin + _BLOCK, stop)
+            for row in range(begin, end):
+                face = row if everywhere else read(faces, row)
+                beside = np.int32(2 * dim * read(kind, face))
+                at = np.int32(dim * read(fibre, face)) if along_fibres else row * dim
+                flux = 0.0
+                square = 0.0
+                for a in range(dim):
+                    slope = read(paired, at + a)
+                    if along_fibres and a > 0:
+                        slope *= read(weights, face)
+                    v = -slope - read(kinds, beside + a)
+                    flux += v * read(kinds, beside + dim + a)
+                    square += v * v
+                write(fluxes, face, flux)
+                write(squares, face, square)
+                # what is not finite does not vanish in a difference with itself
+                wrong += 0 if flux - flux == 0.0 else 1
+            while special < special_faces.size and special_faces[special] <= faces[end - 1]:
+                fluxes[special_faces[special]] = special_fluxes[special]
+                squares[special_faces[special]] = special_squares[special]
+                special += 1
         return wrong
 
     return kernel

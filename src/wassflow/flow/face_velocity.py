@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from wassflow.arguments import Array
 from wassflow.errors import WassflowError
-from wassflow.flow.face_fluxes import SteepestFluxes, fluxes_of, gradient_and_kinks
-from wassflow.flow.held import HeldMass
-from wassflow.flow.least_velocity import LeastElement
+from wassflow.flow.face_fluxes import SteepestFluxes, gradient_and_kinks
 from wassflow.flow.rows import rows
+from wassflow.flow.special_faces import SpecialFaces
 from wassflow.flow.threads import threads_on
 from wassflow.functional import FirstVariation, Functional
-from wassflow.functional.evaluation import FixedPoints, over_rows
+from wassflow.functional.evaluation import FixedPoints
 
 # How far face normals may be from the line between the two centroids.
 _ORTHOGONALITY = 1e-8
@@ -46,17 +45,13 @@ class FaceVelocity(ABC):
             evaluated are valid.
         decays_energy: whether first-order upwind fluxes of this velocity never let F_h rise, and lose it at
             the rate :meth:`dissipation`.
-        slides: (faces,), 1 at those across which mass slid that a wall or a kink of V holds, as last
-            evaluated.
     """
 
     decays_energy: bool
-    slides: NDArray[np.uint8]
 
     def __init__(self, functional: Functional, mesh: Any) -> None:
         self.mesh = mesh
         self.values = np.zeros(len(mesh.face_cells))
-        self.slides = np.zeros(len(mesh.face_cells), dtype=np.uint8)
 
     @abstractmethod
     def fluxes(self, variation: FirstVariation, faces: NDArray[np.int64], out: Array) -> bool:
@@ -64,6 +59,13 @@ class FaceVelocity(ABC):
 
         ``faces`` are in ascending order, so that as many as there are, are all.
         """
+
+    def slides(self) -> NDArray[np.uint8]:
+        """Return 1 for the faces across which mass slid that a wall or a kink of V holds, (faces,).
+
+        As last evaluated.
+        """
+        return np.zeros(self.values.size, dtype=np.uint8)
 
     @abstractmethod
     def dissipation(self, transport: Transport, masses: Array) -> float:
@@ -87,42 +89,27 @@ class PointwiseVelocity(FaceVelocity):
         super().__init__(functional, mesh)
         features, V = functional.features, functional.regularizer
         midpoints = mesh.domain.wrap(mesh.face_midpoints)
-        self._held = held = HeldMass(functional, mesh)
-        self.slides = held.slides
-        gradient, special = gradient_and_kinks(V, midpoints)
-        special[held.faces] = True
-        self._special = np.flatnonzero(special)
-        self._special_row = np.where(special, np.cumsum(special) - 1, -1)
-        self._at_special = LeastElement(V, midpoints[special])
-        vectors = mesh.face_areas[:, None] * mesh.face_normals
-        self._special_vectors = vectors[special]
-        threads = threads_on(mesh)
-        self._special_threads = threads if self._at_special.by_intervals and held.by_intervals else 1
+        vectors, threads = mesh.face_areas[:, None] * mesh.face_normals, threads_on(mesh)
+        gradient, kinked = gradient_and_kinks(V, midpoints)
         self._steepest = SteepestFluxes(gradient, vectors, threads)
+        self._special = SpecialFaces(functional, mesh, midpoints, vectors, kinked, threads)
         # midpoints and what lies beside them on walls and kinks have most of their fibres in common
-        self._points = FixedPoints(features, np.concatenate([midpoints, held.points]), threads)
+        self._points = FixedPoints(features, np.concatenate([midpoints, self._special.points]), threads)
         self._all_points = np.arange(len(self._points.points))
 
     def fluxes(self, variation: FirstVariation, faces: NDArray[np.int64], out: Array) -> bool:
         """Write |f| v(x_f).n of the given faces to ``out``; tell whether all are finite."""
-        if faces.size == out.size:
-            points, special = self._all_points, self._special
-        else:
-            points = np.concatenate([faces, out.size + self._held.points_of(faces)])
-            special = faces[self._special_row[faces] >= 0]
-            self.slides[self._held.faces] = 0
+        rows = self._special.rows_among(faces)
+        points = self._all_points
+        if faces.size < out.size:
+            points = np.concatenate([faces, out.size + self._special.points_of(rows)])
         paired = self._points.pair_gradient(variation.slope, points)
-        finite = self._steepest.write(paired, faces, out, self.values)
+        finite = self._special.evaluate(paired, out.size, rows)
+        return self._steepest.write(paired, faces, self._special, out, self.values) and finite
 
-        def work(part: slice) -> bool:
-            chosen = special[part]
-            row = self._special_row[chosen]
-            slopes = paired.rows(chosen)
-            velocity = self._at_special(np.negative(slopes, out=slopes), row)
-            self._held.correct(velocity, chosen, lambda held: paired.rows(out.size + held))
-            return fluxes_of(velocity, self._special_vectors[row], chosen, out, self.values)
-
-        return finite and all(over_rows(work, special.size, self._special_threads))
+    def slides(self) -> NDArray[np.uint8]:
+        """Return 1 for the faces across which held mass slid."""
+        return self._special.slides()
 
     def dissipation(self, transport: Transport, masses: Array) -> float:
         """Return this rank's part of sum_K m_K mean_f |v(x_f)|^2."""

@@ -6,10 +6,7 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from wassflow.arguments import Array
-from wassflow.flow.least_velocity import LeastElement
 from wassflow.functional import Functional, regularizer
 from wassflow.mesh.layers import faces_in_layer, wall_points
 
@@ -39,9 +36,8 @@ class HeldMass:
     Attributes:
         faces: those within a layer.
         points: on the wall or the kink beside each of them, and then close to it on the side of the face,
-            (2 faces, d): where the slopes <R', D Phi> must be known.
-        slides: (all faces,), 1 at those across which held mass slid when its velocity was last corrected.
-        by_intervals: whether threads may share a correction.
+            (2 faces, d): off the walls, but no further than that.
+        axes: coordinates that a kink holds at zero beside each of them, (faces, d).
     """
 
     def __init__(self, functional: Functional, mesh: Any) -> None:
@@ -55,75 +51,49 @@ class HeldMass:
             held[np.ix_(within, axes)] = True
         points[held] = 0.0
         self.faces = np.flatnonzero(np.any(points != mesh.face_midpoints, axis=1))
-        # coordinates that a kink holds at zero beside each face
-        self._held_axes = held[self.faces]
+        self.axes = held[self.faces]
         beside = points + _ONE_SIDED * (mesh.face_midpoints - points)
         points, beside = (mesh.domain.wrap(at[self.faces]) for at in (points, beside))
         self.points = np.concatenate([points, beside])
-        self._there = LeastElement(functional.regularizer, points, mesh.domain)
-        self._beside = LeastElement(functional.regularizer, beside)
-        self.by_intervals = self._there.by_intervals and self._beside.by_intervals
-        self.slides = np.zeros(len(mesh.face_cells), dtype=np.uint8)
-        self._row = np.full(len(mesh.face_cells), -1, dtype=np.int64)
-        self._row[self.faces] = np.arange(self.faces.size)
-
-    def points_of(self, faces: NDArray[np.integer]) -> NDArray[np.int64]:
-        """Return which of :attr:`points` belong to those of the given faces that are within a layer."""
-        row = self._row[faces]
-        row = row[row >= 0]
-        return np.concatenate([row, row + self.faces.size])
-
-    def correct(
-        self, velocity: Array, faces: NDArray[np.integer], slopes: Callable[[NDArray[np.int64]], Array]
-    ) -> None:
-        """Correct velocities at the midpoints of the given faces, in place.
-
-        Args:
-            velocity: (len(faces), d).
-            faces: ascending.
-            slopes: from numbers of some of :attr:`points`, ascending, to <R', D Phi> there, to be kept.
-        """
-        row = self._row[faces]
-        held = np.flatnonzero(row >= 0)
-        if held.size:
-            row = row[held]
-            there = self._there(_negative(slopes(row)), row)
-            beside = self._beside(_negative(slopes(row + self.faces.size)), row)
-            correct = _kernel(velocity.shape[1])
-            correct(velocity, held, there, beside, self._held_axes, row, faces, self.slides)
-
-
-def _negative(slopes: Array) -> Array:
-    return np.negative(slopes, out=slopes)
 
 
 @lru_cache
-def _kernel(dim: int) -> Callable:
+def correction(dim: int) -> Callable:
+    """Return the function that corrects velocities of faces in layers.
+
+    ``correct(here, held, there, beside, velocity, axes, slides)`` corrects those rows of ``here`` (k, dim)
+    whose ``held`` (k,) is not -1 but the number of a face in a layer, with its row of ``axes``
+    (:attr:`HeldMass.axes`), by the velocities on its wall or kink and close to it: rows ``there`` and
+    ``beside`` (k,) of ``velocity``. ``slides`` (k,) then tells whether mass slides there.
+    """
+
     @njit(cache=True, nogil=True)
-    def correct(velocity, held, there, beside, held_axes, rows, faces, slides):  # type: ignore[no-untyped-def]
+    def correct(here, held, there, beside, velocity, axes, slides):  # type: ignore[no-untyped-def]
         for k in range(held.size):
-            i, row = held[k], rows[k]
-            face = faces[i]
+            slides[k] = 0
+            face = held[k]
+            if face < 0:
+                continue
+            on, off = there[k], beside[k]
             on_kink, absorbed = False, True
             square_there, square_beside, square_taken, square_here = 0.0, 0.0, 0.0, 0.0
             for a in range(dim):
-                on_kink |= held_axes[row, a]
-                absorbed &= (there[k, a] == 0.0) | (not held_axes[row, a])
-                square_there += there[k, a] ** 2
-                square_beside += beside[k, a] ** 2
-                square_taken += (there[k, a] - beside[k, a]) ** 2
-                square_here += velocity[i, a] ** 2
-            slides[face] = 0
+                on_kink |= axes[face, a]
+                absorbed &= (velocity[on, a] == 0.0) | (not axes[face, a])
+                square_there += velocity[on, a] ** 2
+                square_beside += velocity[off, a] ** 2
+                square_taken += (velocity[on, a] - velocity[off, a]) ** 2
+                square_here += here[k, a] ** 2
             if square_here - square_here != 0.0:  # not finite, told by who asked for the velocity
                 continue
             if not (on_kink and absorbed):
-                slides[face] = (not on_kink) and square_taken > _HELD**2 * square_here
+                slides[k] = (not on_kink) and square_taken > _HELD**2 * square_here
                 for a in range(dim):
-                    velocity[i, a] += there[k, a] - beside[k, a]
+                    here[k, a] += velocity[on, a] - velocity[off, a]
             elif square_there > _AT_REST**2 * square_beside:
-                slides[face] = 1
+                slides[k] = 1
                 for a in range(dim):
-                    velocity[i, a] = there[k, a]
+                    here[k, a] = velocity[on, a]
 
     return correct
 
