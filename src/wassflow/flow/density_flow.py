@@ -156,14 +156,16 @@ class DensityFlow:
                 steps; the last time then takes the place of t_end. 0 never stops.
 
         The ``dissipation`` of the trajectory is that of the scheme, -DF_h.dm/dt: it agrees with int |v|^2 dmu
-        up to the error of the scheme (where mass slides along an oblique wall of a rotated square, 20, 10 and
-        4 % with 12, 24 and 48 boxes, and the ``velocity_dissipation`` 8, 2 and 0.3 %), and may be negative
-        with "pointwise" velocities where the flow has come to rest.
+        up to the error of the scheme, of first order with atoms (where most of the mass slides along the wall
+        of a square, 11, 6 and 3 % with 24, 48 and 96 boxes), and may be negative with "pointwise" velocities
+        where the flow has come to rest.
 
         Its ``diagnostics`` are the numbers of steps limited by each bound, of steps taken again with a
         smaller dt, of ``energy_rises`` beyond rounding; ``mass_drift``, the largest relative change of
         mass; ``active_faces``, the mean share of faces with mass on some side, where alone the velocity is
-        evaluated; and ``velocity_dissipation`` (nt,), int |v|^2 dmu from the face velocities. Implicit runs
+        evaluated; and ``velocity_dissipation`` (nt,), int |v|^2 dmu from the velocities at the faces of each
+        cell, which converges where mu has a density: mass that walls and kinks hold is counted with the
+        velocity beside them. Implicit runs
         add ``systems`` and ``iterations``, how many linear systems they solved and in how many iterations of
         BiCGStab; ``residual``, the largest of them relative to the mass handled; ``mass_restored``, the
         largest relative change of mass by scaling their solutions; and ``corrections``, Newton's.
