@@ -102,21 +102,23 @@ class FixedPoints:
         """Return the sum of mass times w on each fibre."""
 
         def work(part: slice) -> Array:
-            sums = np.zeros((_SUMS, self.fibres))
+            sums = np.zeros(self.fibres * _SUMS)
             _spread(self._fibre[part], self._weights[part], masses[part], sums)
-            return sums.sum(axis=0)
+            return sums.reshape(-1, _SUMS).sum(axis=1)
 
         return np.sum(over_rows(work, masses.size, self._threads), axis=0)
 
 
 @njit(cache=True, nogil=True)
 def _spread(fibre, weights, masses, sums):  # type: ignore[no-untyped-def]
+    # without a sign, an index is not looked at for being negative
     whole = fibre.size - fibre.size % _SUMS
     for i in range(0, whole, _SUMS):
         for k in range(_SUMS):
-            sums[k, read(fibre, i + k)] += read(weights, i + k) * read(masses, i + k)
+            at = np.uint64(_SUMS * np.uint32(read(fibre, i + k)) + k)
+            sums[at] += read(weights, i + k) * read(masses, i + k)
     for i in range(whole, fibre.size):
-        sums[0, read(fibre, i)] += read(weights, i) * read(masses, i)
+        sums[_SUMS * fibre[i]] += weights[i] * masses[i]
 
 
 @njit(cache=True, nogil=True)
