@@ -59,7 +59,7 @@ def test_a_torus_has_no_seam():
 def test_clusters_keep_weight_and_mean():
     source, seeds = seeds_in_cube(3, 8000)
     weights = np.random.default_rng(2).dirichlet(np.ones(8000))
-    fewer, sums = coarser(source, seeds, weights)
+    fewer, sums = coarser(source, seeds, weights, 8)
     assert fewer.size <= 1000
     assert sums.sum() == pytest.approx(1.0, rel=1e-13)
     np.testing.assert_allclose(sums @ fewer.positions, weights @ seeds.positions, rtol=1e-12)

@@ -55,3 +55,14 @@ def test_smoothing_leads_to_a_potential_with_all_cells_on_the_source():
     assert found is not None
     psi, _, _ = found
     assert least_ratio(measure_cells(source, seeds, psi), weights) > 0.0
+
+
+def test_densities_of_coarse_cells_that_differ_by_decades_are_solved_from_more_clusters():
+    """With eight or more sites per cluster the map jumps too much within one: that start fails."""
+    rng = np.random.default_rng(4)
+    simplices = mesh(2, 6)
+    masses = rng.exponential(size=len(simplices)) ** 3
+    w = semidiscrete_transport(
+        simplices, masses / masses.sum(), rng.random((4000, 2)), np.full(4000, 1 / 4000), rtol=1e-6
+    )
+    assert w.converged

@@ -21,8 +21,9 @@ from wassflow.laguerre.coarsening import barycentres, clusters
 from wassflow.laguerre.geometry import Array
 from wassflow.laguerre.source import Source
 
-# Sites per cluster, and sites up to which there is no coarser level, and of which it has no fewer if it can.
-RATIO = 8
+# Sites per cluster: first many, then, where the map from sites to source is too rough for that, few. Sites up
+# to which there is no coarser level, and of which it has no fewer if it can.
+RATIOS = (8, 2)
 COARSEST = 512
 # Quadratics that are blended, and neighbours per unknown direction that a Hessian is fitted to.
 BLENDED = 6
@@ -31,9 +32,9 @@ FITTED = 3
 FLATTEST = 1e-2
 
 
-def coarser(source: Source, seeds: Seeds, weights: Array) -> tuple[Seeds, Array]:
-    """Return the barycentres of clusters of at most about ``RATIO`` sites, and their weights."""
-    count = max(seeds.size // RATIO, min(COARSEST, seeds.size // 2))
+def coarser(source: Source, seeds: Seeds, weights: Array, ratio: int) -> tuple[Seeds, Array]:
+    """Return the barycentres of clusters of ``ratio`` to twice as many sites, and their weights."""
+    count = max(seeds.size // ratio, min(COARSEST, seeds.size // 2))
     label = clusters(seeds.positions, weights, count)
     centres, sums = barycentres(seeds.positions, weights, label)
     return Seeds.around(source, centres), sums

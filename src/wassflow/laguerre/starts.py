@@ -9,7 +9,7 @@ taken as large as the cells allow.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from wassflow.laguerre.discrete_start import discrete_potential, expected_second
 from wassflow.laguerre.geometry import Array
 from wassflow.laguerre.lifting import lift_poor_cells
 from wassflow.laguerre.newton import NewtonState, least_ratio, solve_newton
-from wassflow.laguerre.prolongation import COARSEST, coarser, prolong
+from wassflow.laguerre.prolongation import COARSEST, RATIOS, coarser, prolong
 from wassflow.laguerre.source import Source
 
 # A start is good enough for Newton's method to be fast when its least cell has this share of its weight, a
@@ -127,19 +127,17 @@ def solve_with_continuation(
     iterations = 0
     solved = False
     if ratio < enough:
-        if seeds.size > COARSEST:
-            psi, start = _start_from_coarser(source, seeds, weights, deadline)
-            name = f"{start}, multilevel"
-        elif expected_seconds(seeds.size) <= deadline.remaining:
-            psi, name = discrete_potential(source, seeds, weights), "discrete transport"
-        cells = measure_cells(source, seeds, psi)
-        if observe is not None:
-            observe(psi, cells, None)
-        psi, cells = lift_poor_cells(source, seeds, weights, psi, cells, rounds=LIFTS, deadline=deadline)
-        state = solve_newton(source, seeds, weights, psi, done, deadline, cells)
-        psi, cells, iterations = state.psi, state.cells, state.iterations
-        solved = _residual(state, weights) <= loose
-        starts = [*starts, (name, psi)]
+        for psi, name in _better_starts(source, seeds, weights, best, deadline):
+            cells = measure_cells(source, seeds, psi)
+            if observe is not None:
+                observe(psi, cells, None)
+            psi, cells = lift_poor_cells(source, seeds, weights, psi, cells, rounds=LIFTS, deadline=deadline)
+            state = solve_newton(source, seeds, weights, psi, done, deadline, cells)
+            psi, cells, iterations = state.psi, state.cells, iterations + state.iterations
+            solved = _residual(state, weights) <= loose
+            starts = [*starts, (name, psi)]
+            if solved or deadline.passed:
+                break
     if ratio < enough and not solved and not deadline.passed:
         found = _continue_from_smoothed(source, seeds, weights, starts, observe, deadline, loose)
         if found is not None:
@@ -161,11 +159,28 @@ def _residual(state: NewtonState, weights: Array) -> float:
     return float(np.sum(np.abs(weights - state.cells.mass)))
 
 
+def _better_starts(
+    source: Source,
+    seeds: Seeds,
+    weights: Array,
+    best: tuple[float, str, Array, Cells] | None,
+    deadline: Deadline,
+) -> Iterator[tuple[Array, str]]:
+    """Yield potentials that are dearer than a formula, and their names, or ``best`` for want of time."""
+    if seeds.size > COARSEST:
+        for ratio in RATIOS:
+            yield _start_from_coarser(source, seeds, weights, ratio, deadline)
+    elif expected_seconds(seeds.size) <= deadline.remaining:
+        yield discrete_potential(source, seeds, weights), "discrete transport"
+    elif best is not None:
+        yield best[2], best[1]
+
+
 def _start_from_coarser(
-    source: Source, seeds: Seeds, weights: Array, deadline: Deadline
+    source: Source, seeds: Seeds, weights: Array, ratio: int, deadline: Deadline
 ) -> tuple[Array, str]:
     """Return the potential prolonged from clusters of the sites, and the name of the coarsest start."""
-    fewer, sums = coarser(source, seeds, weights)
+    fewer, sums = coarser(source, seeds, weights, ratio)
 
     def nearly(state: NewtonState) -> bool:
         return _residual(state, sums) <= COARSE_RESIDUAL and least_ratio(state.cells, sums) >= 0.5
@@ -173,7 +188,7 @@ def _start_from_coarser(
     starts = starting_potentials(source, fewer, sums)
     state, name = solve_with_continuation(source, fewer, sums, starts, nearly, None, deadline)
     psi = prolong(fewer, state.psi, state.cells, seeds)
-    return psi - weights @ psi, name.removesuffix(", multilevel")
+    return psi - weights @ psi, f"{name.removesuffix(', multilevel')}, multilevel"
 
 
 def _continue_from_smoothed(
