@@ -42,13 +42,13 @@ def observed_order(widths: Array, errors: Array) -> float:
 def limit_order(widths: Array, errors: Array) -> float:
     """The order at h = 0 of errors c h^p (1 + c' h): those between meshes, continued to h = 0 on a line.
 
-    nan if errors do not fall, or the order between the two finest meshes is still far below it.
+    The order between the two finest meshes if it is still far below that, or errors do not fall.
     """
     local = np.diff(np.log(errors)) / np.diff(np.log(widths))
     middles = 0.5 * (widths[1:] + widths[:-1])
     limit = local[-1] + (local[-1] - local[-2]) * middles[-1] / (middles[-2] - middles[-1])
     trusted = local.min() > 0.0 and local[-1] >= limit - STILL_RISING
-    return float(limit) if trusted else np.nan
+    return float(limit if trusted else local[-1])
 
 
 def densities(

@@ -60,11 +60,10 @@ def stability_bound(
 
     (differentiate int |x - y|^2 along an optimal plan, expand Phi to second order, and use that R' is
     monotone). Any norm of R^N will do for Lip(DPhi) if R'(f) is measured in its dual. Here it is the one in
-    which R is an inner
-    product: ||f||^2 = scale <f, W f> for the squared loss, with ||R'(f)||_* = sqrt(2 R(f)), and <f,
-        diag(weights) f>
-    for the logistic loss; the Euclidean norm for a loss that does not say (``Loss.metric``,
-    ``Loss.slope_norm``). It is a bound for the flows themselves; what schemes add to W2 is not part of it.
+    which R is an inner product: ||f||^2 = scale <f, W f> for the squared loss, with ||R'(f)||_* =
+    sqrt(2 R(f)), and <f, diag(weights) f> for the logistic loss; the Euclidean norm for a loss that does not
+    say (``Loss.metric``, ``Loss.slope_norm``). It is a bound for the flows themselves; what schemes add to W2
+    is not part of it.
 
     Args:
         functional: F of both flows.
