@@ -1,10 +1,13 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laguerre.meshes import cube, grid, linear_program_bracket, mesh, refine, square
 
-from wassflow.laguerre import LaguerreDiagram, semidiscrete_transport
+from wassflow.laguerre import LaguerreDiagram, lifting, newton, semidiscrete_transport, starts, transport
+from wassflow.laguerre.cells import measure_cells
 
 
 def uniform(simplices):
@@ -261,3 +264,21 @@ def test_bracket_holds_the_linear_program(problem):
     slack = 1e-9 * (np.ptp(simplices, axis=(0, 1)) ** 2).sum() + 1e-9 * (np.abs(sites).max() + 1.0) ** 2
     assert w.lower**2 / scale <= upper + slack
     assert w.upper**2 / scale >= lower - slack
+
+
+def test_the_cells_of_the_lower_bound_are_certified_and_none_measured_twice(monkeypatch):
+    seen = []
+
+    def watched(source, seeds, psi, certify=False, collect=False):
+        seen.append((psi.copy(), certify))
+        return measure_cells(source, seeds, psi, certify, collect)
+
+    for module in (transport, starts, newton, lifting):
+        monkeypatch.setattr(module, "measure_cells", watched)
+    simplices = mesh(2, 4)
+    masses = np.full(len(simplices), 1 / len(simplices))
+    sites = np.random.default_rng(6).random((300, 2))
+    w = semidiscrete_transport(simplices, masses, sites, np.full(300, 1 / 300), rtol=1e-9)
+    assert w.converged
+    assert seen[-1][1]
+    assert not any(np.array_equal(one, other) for (one, _), (other, _) in itertools.combinations(seen, 2))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -81,6 +82,7 @@ def solve_newton(
     deadline: Deadline,
     cells: Cells | None = None,
     longest: int = 200,
+    measure: Callable[[Array], Cells] | None = None,
 ) -> NewtonState:
     """Iterate from ``psi``, whose cells should all have mass, until ``done(state)``, no progress, or the
     deadline.
@@ -88,10 +90,11 @@ def solve_newton(
     A step is halved until the residual drops by the Armijo share of the paper and no cell, but for a few
     among many, falls below half of what the least one had, relative to its weight. Where a step leaves more
     of them poor they are lifted first, which costs a measurement, as halving does, but keeps the step long;
-    half of the drop must be left then.
+    half of the drop must be left then. ``measure`` may do more than measure the cells of a step.
     """
+    measure = measure or partial(measure_cells, source, seeds)
     if cells is None:
-        cells = measure_cells(source, seeds, psi)
+        cells = measure(psi)
     step = 1.0
     state = NewtonState(psi, cells, None, 0, False)
     for iteration in range(longest):
@@ -108,7 +111,7 @@ def solve_newton(
         while True:
             trial = psi + step * direction
             trial -= trial @ weights
-            trial_cells = measure_cells(source, seeds, trial)
+            trial_cells = measure(trial)
             left = np.linalg.norm(weights - trial_cells.mass) / size
             if left <= 1.0 - 0.5 * step and _least_but_few(trial_cells, weights) < max(floor, SLIVER):
                 trial, trial_cells = lift_poor_cells(

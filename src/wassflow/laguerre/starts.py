@@ -110,11 +110,13 @@ def solve_with_continuation(
     observe: Callable[[Array, Cells, None], None] | None,
     deadline: Deadline,
     loose: float = 0.1,
+    measure: Callable[[Array], Cells] | None = None,
 ) -> tuple[NewtonState, str]:
     """Solve for ``source``: from one of ``starts``, if one has all its cells on the support, else from fewer
     sites or a linear program, else through smoothed sources.
 
-    ``observe`` sees every potential that may give a bound for the true source. Returns the last state and the
+    ``observe`` sees every potential that may give a bound for the true source; ``measure`` is that of
+    :func:`solve_newton`. Returns the last state and the
     name of the way taken.
     """
     enough = max(FAST_RATIO * np.sqrt(min(COARSEST / seeds.size, 1.0)), GOOD_RATIO)
@@ -132,7 +134,7 @@ def solve_with_continuation(
             if observe is not None:
                 observe(psi, cells, None)
             psi, cells = lift_poor_cells(source, seeds, weights, psi, cells, rounds=LIFTS, deadline=deadline)
-            state = solve_newton(source, seeds, weights, psi, done, deadline, cells)
+            state = solve_newton(source, seeds, weights, psi, done, deadline, cells, measure=measure)
             psi, cells, iterations = state.psi, state.cells, iterations + state.iterations
             solved = _residual(state, weights) <= loose
             starts = [*starts, (name, psi)]
@@ -146,7 +148,7 @@ def solve_with_continuation(
             name = f"{start}, smoothed"
             cells = measure_cells(source, seeds, psi)
     if not solved:
-        state = solve_newton(source, seeds, weights, psi, done, deadline, cells)
+        state = solve_newton(source, seeds, weights, psi, done, deadline, cells, measure=measure)
         iterations += state.iterations
     if not state.converged and not deadline.passed:
         name += ", regularised"
