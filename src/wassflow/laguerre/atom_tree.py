@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from wassflow.arguments import Array
 from wassflow.laguerre.geometry import morton_order
 from wassflow.laguerre.threads import in_threads
+from wassflow.rounding import EPS
 
 #: atoms per leaf at most; half as many at least
 LEAF = 8
-EPS = float(np.finfo(np.float64).eps)
 #: queries that a thread takes at a time
 QUERIES = 4096
 

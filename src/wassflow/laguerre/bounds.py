@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from wassflow.laguerre.cells import Cells, Seeds
 from wassflow.laguerre.geometry import Array
+from wassflow.rounding import EPS
 
 Indices = NDArray[np.integer]
-EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,14 @@ from scipy.spatial import cKDTree
 from wassflow.arguments import as_points, as_weights
 from wassflow.errors import WassflowError
 from wassflow.laguerre.arguments import as_period, as_simplices
-from wassflow.laguerre.bounds import EPS, Flow, bracket
+from wassflow.laguerre.bounds import Flow, bracket
 from wassflow.laguerre.cells import Cells, Seeds, measure_cells
 from wassflow.laguerre.deadline import Deadline
 from wassflow.laguerre.geometry import Array, barycentres, bounding_box, morton_order
 from wassflow.laguerre.newton import NewtonState
 from wassflow.laguerre.source import Source
 from wassflow.laguerre.starts import solve_with_continuation, starting_potentials
+from wassflow.rounding import EPS
 
 
 @dataclass(frozen=True)

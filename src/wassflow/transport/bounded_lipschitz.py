@@ -5,10 +5,10 @@ import ot
 
 from wassflow.arguments import Array, as_integer, one_of
 from wassflow.domain import Domain
+from wassflow.rounding import EPS
 from wassflow.transport.bracket import Bracket
 from wassflow.transport.signed_atoms import PROJECTIONS, SignedAtoms, SignedMeasure
 
-_EPS = float(np.finfo(float).eps)
 _ITERATIONS = 200_000_000
 
 
@@ -63,12 +63,12 @@ def bounded_lipschitz(
     for side in (positive, negative):
         centres, masses, label = side.clustered(count)
         if projection == "sphere" and len(centres) < len(side.points):
-            centres = centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), _EPS)
+            centres = centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), EPS)
         error += float(side.masses @ distance.pairwise(side.points, centres[label]))
         sides.append((centres, masses))
     lower, upper = _solve(*sides[0], *sides[1], distance)
     total = float(np.abs(difference.masses).sum())
-    rounding = _EPS * (8.0 + np.log2(1.0 + len(difference.masses))) * total
+    rounding = EPS * (8.0 + np.log2(1.0 + len(difference.masses))) * total
     exact = error == 0.0
     return Bracket(
         max(lower - error - rounding, 0.0),

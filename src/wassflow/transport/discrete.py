@@ -17,7 +17,8 @@ import scipy.sparse
 from wassflow.arguments import Array
 from wassflow.laguerre.coarsening import barycentres, clusters
 from wassflow.laguerre.costs import cheapest, squared_distances
-from wassflow.transport.plans import EPS, Indices, Plan, overlay, refined, repaired
+from wassflow.rounding import EPS
+from wassflow.transport.plans import Indices, Plan, overlay, refined, repaired
 from wassflow.transport.relaxation import Arcs, relaxed_plan
 
 #: arcs kept per atom in the first round, and added in the later ones

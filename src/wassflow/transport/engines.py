@@ -14,11 +14,12 @@ from wassflow.laguerre import LaguerreDiagram, semidiscrete_transport
 from wassflow.laguerre.coarsening import barycentres, clusters
 from wassflow.laguerre.costs import cheapest
 from wassflow.measure.simplex_quadrature import simplex_volumes
+from wassflow.rounding import EPS
 from wassflow.transport.bounds import Bounds, NodeCoupling, root
 from wassflow.transport.discrete import solve_discrete
 from wassflow.transport.gathered import by_clusters
 from wassflow.transport.marginals import Atoms, Cells, Problem
-from wassflow.transport.plans import EPS, Plan, overlay, refined, repaired
+from wassflow.transport.plans import Plan, overlay, refined, repaired
 from wassflow.transport.sandwich import Discretized, clustered, contracted, expanded
 
 #: atoms on a side up to which the discrete problem is solved to rounding (10 to 20 s for so many), not just

@@ -14,9 +14,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from wassflow.rounding import EPS
 from wassflow.transport.bounds import Bounds, root
 from wassflow.transport.marginals import Atoms, Cells, Problem
-from wassflow.transport.plans import EPS
 from wassflow.transport.sandwich import clustered, contracted
 
 #: clusters that are tried first; they tell how many are needed

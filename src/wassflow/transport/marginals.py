@@ -12,6 +12,7 @@ from wassflow.arguments import Array
 from wassflow.domain import Domain
 from wassflow.measure import MeshDensity, ParticleCloud
 from wassflow.measure.simplex_quadrature import simplex_inertia
+from wassflow.rounding import EPS
 
 #: masses may differ by this much relative to the larger one: rounding of long sums, not a different mass
 MASS_TOLERANCE = 1e-9
@@ -190,7 +191,7 @@ def make_problem(mu: Measure, nu: Measure, domain: Domain | None) -> Problem:
     if periodic.any():
         # wrapping takes off multiples of the period, which are rounded like the far points themselves
         reach = max(float(np.abs(placed(support)).max()) for support, _, _ in sides)
-        rounding = 4.0 * np.finfo(float).eps * np.sqrt(dim) * max(float(period.max()), reach)
+        rounding = 4.0 * EPS * np.sqrt(dim) * max(float(period.max()), reach)
     measures: list[Atoms | Cells] = []
     for support, masses, cells in sides:
         # scaled by a power of two first: the sum of huge masses may leave the float range

@@ -45,9 +45,9 @@ from scipy.ndimage import maximum_filter, minimum_filter
 
 from wassflow.arguments import Array
 from wassflow.laguerre.linear import solve_laplacian
+from wassflow.rounding import EPS
 from wassflow.transport.lattice import Lattice, masses_in_boxes
 from wassflow.transport.marginals import Atoms, Cells, Problem
-from wassflow.transport.plans import EPS
 from wassflow.transport.sandwich import subdivided
 
 #: share of the mean density that is added where the potential is looked for: it goes on smoothly into voids

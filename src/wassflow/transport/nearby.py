@@ -25,6 +25,7 @@ from wassflow.arguments import Array
 from wassflow.laguerre.linear import solve_laplacian
 from wassflow.measure import MeshDensity
 from wassflow.mesh import Mesh
+from wassflow.rounding import EPS
 from wassflow.transport.bracket import Bracket
 
 # s(t) = t^p / (t^p + (1-t)^p): p = 1 is a straight line, whose g is infinite where a density vanishes; larger
@@ -89,7 +90,7 @@ def nearby_densities(mu: MeshDensity, nu: MeshDensity) -> Bracket | None:
         return None
     # What is left over, what was cut off, and the rounding of the masses might have to cross the domain.
     diameter = float(np.linalg.norm(np.ptp(mesh.nodes, axis=0)))
-    leftover = 0.5 * remaining + 4.0 * np.finfo(float).eps
+    leftover = 0.5 * remaining + 4.0 * EPS
     cut = sum(float(share[~held].sum()) for share in shares)
     rounding = diameter * (np.sqrt(leftover) + np.sqrt(2.0 * cut))
     size = float(np.sqrt(mu.mass))
@@ -136,7 +137,7 @@ def gelbrich_bound(mu: MeshDensity, nu: MeshDensity) -> float:
     traces = np.trace(first) + np.trace(second)
     bures = traces - 2.0 * np.sum(np.sqrt(np.maximum(between, 0.0)))
     # the difference loses digits: no more than its rounding may be claimed
-    bures = max(bures - 64.0 * np.finfo(float).eps * traces, 0.0)
+    bures = max(bures - 64.0 * EPS * traces, 0.0)
     return float(np.sqrt(mu.mass) * np.sqrt(shift @ shift + bures))
 
 

@@ -7,9 +7,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from wassflow.arguments import Array
+from wassflow.rounding import EPS
 
 Indices = NDArray[np.int64]
-EPS = float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import scipy.sparse
 from wassflow.arguments import as_number, one_of
 from wassflow.domain import Domain
 from wassflow.measure import MeshDensity
+from wassflow.rounding import EPS
 from wassflow.transport.bounds import Bounds
 from wassflow.transport.bracket import Bracket, Potential
 from wassflow.transport.close_densities import close_bounds
@@ -182,7 +183,7 @@ def _solve(problem: Problem, request: Request, engine: str | None, near: Bounds 
 
 def _widened(bounds: Bounds, shift: float) -> tuple[float, float]:
     """Return the bounds of W2, moved apart by the rounding of W2^2 and of the positions."""
-    slack = shift + 4.0 * np.finfo(float).eps * bounds.upper
+    slack = shift + 4.0 * EPS * bounds.upper
     lower = np.sqrt(max(bounds.lower**2 - bounds.rounding, 0.0)) - slack
     upper = np.sqrt(bounds.upper**2 + bounds.rounding) + slack
     return max(float(lower), 0.0), float(upper)
