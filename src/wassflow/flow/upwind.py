@@ -79,6 +79,7 @@ class UpwindTransport:
         self._offsets, self._far = _offsets(mesh.face_cells, faces, signs)
         self._rates: Array = np.zeros(faces.shape)
         self._changed_by: Array | None = None  # fluxes that the rates do not know yet
+        self._rates_of_far: Array | None = None  # made when they are asked for
         self._inverse_volumes: Array = 1.0 / mesh.volumes
         offsets = self._offsets if self._far is None else self._far.offsets
         self._geometry = (faces, signs, offsets, self._inverse_volumes)
@@ -93,7 +94,7 @@ class UpwindTransport:
         """
         if not fluxes.size:
             return 0.0
-        self._changed_by = None
+        self._changed_by = self._rates_of_far = None
         return max(self._over_cells(self._set, *self._geometry, fluxes, masses, self._rates))
 
     def change(self, fluxes: Array, squares: Array, potential: Array, masses: Array, out: Array) -> Change:
@@ -157,9 +158,10 @@ class UpwindTransport:
         self._over_cells(kernel, self._offsets, self.rates, masses, *numbers, out)
         if self._far is not None:
             far = self._far
-            rates = np.take(self._rates, far.cells, axis=1)
+            if self._rates_of_far is None:
+                self._rates_of_far = np.take(self._rates, far.cells, axis=1)
             again = np.empty(len(far.cells))
-            kernel(far.beside, rates, masses[far.members], *numbers, again, 0, len(again))
+            kernel(far.beside, self._rates_of_far, masses[far.members], *numbers, again, 0, len(again))
             out[far.cells] = again
         return out
 
