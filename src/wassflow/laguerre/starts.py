@@ -75,11 +75,12 @@ def starting_potentials(source: Source, seeds: Seeds, weights: Array) -> list[tu
     return [(name, psi - weights @ psi) for name, psi in starts]
 
 
-def _hopeless(source: Source, seeds: Seeds, psi: Array) -> bool:
-    """Return whether some cells are empty for sure: a cell only shrinks as more sites join the diagram."""
+def _hopeless(source: Source, seeds: Seeds, weights: Array, psi: Array) -> bool:
+    """Return whether cells have next to no mass already among fewer sites: they only shrink as more join."""
     some = slice(None, None, -(-seeds.size // SAMPLED))
     fewer = Seeds.around(source, np.ascontiguousarray(seeds.positions[some]))
-    return bool(np.any(measure_cells(source, fewer, np.ascontiguousarray(psi[some])).mass == 0.0))
+    cells = measure_cells(source, fewer, np.ascontiguousarray(psi[some]))
+    return least_ratio(cells, weights[some] / weights[some].sum()) < GOOD_RATIO
 
 
 def _best_start(
@@ -90,7 +91,7 @@ def _best_start(
     """
     best: tuple[float, str, Array, Cells] | None = None
     for name, psi in starts:
-        if seeds.size > COARSEST and _hopeless(source, seeds, psi):
+        if seeds.size > COARSEST and _hopeless(source, seeds, weights, psi):
             continue
         cells = measure_cells(source, seeds, psi)
         ratio = least_ratio(cells, weights)
