@@ -83,8 +83,8 @@ def admissible_shares(i: Indices, j: Indices, flow: Array, masses: Array, weight
     """Return the share of each flow for which the rest can be matched without any cell sending more than it
     has.
 
-    A cell sends what flows out of it, or its surplus and what flows in: masses_i bounds the first,
-    masses_i - weights_i + weights_i the second.
+    With the rest a cell sends what flows out of it, or, where that is more, its surplus masses_i - weights_i
+    and what flows in: it has enough if masses_i bounds the flow out of it and weights_i the flow into it.
     """
     sent, got = (_by_site(index, flow, masses.size) for index in (i, j))
     shares = []
