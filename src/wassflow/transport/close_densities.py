@@ -9,6 +9,7 @@ has to go far, or around voids, transport to a quantisation is better above.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,11 +26,11 @@ SPLINES = {2: (2_000, 16_000), 3: (1_000, 8_000)}
 #: without a time limit (some seconds)
 NODES = 200_000
 BOXES = {2: 64_000, 3: 30_000}
-#: boxes per cell from which those of the upper bound are tried on a common mesh too
+#: boxes per cell from which they are tried on a common mesh too: on few cells the flow is too stiff
 COARSE = 8
 #: share of the time limit that the lower bound may take, and share of the upper bound below which finer
 #: splines are not tried
-SHARE, HOPELESS = 0.25, 0.7
+SHARE, HOPELESS = 0.4, 0.7
 
 
 def close_bounds(problem: Problem, request: Request, near: Bounds | None) -> Bounds:
@@ -37,25 +38,29 @@ def close_bounds(problem: Problem, request: Request, near: Bounds | None) -> Bou
     patience = request.patience(most=1.0)
     boxes = int(BOXES[problem.dim] * patience)
     below, above = "means and covariances", "a flow of mass between cells"
-    lower, upper, estimate = 0.0, np.inf, np.inf
-    if near is not None:
-        lower, upper, estimate = near.lower, near.upper, near.estimate
-    # on a mesh of few cells the flow is too stiff
-    if near is None or (lower < (1.0 - request.rtol) * upper and COARSE * problem.mu.num_nodes < boxes):
-        lattice = Lattice.around(problem, boxes)
-        found = boxes_bound(problem, lattice)
-        if found is not None and found.upper < upper:
-            lower, upper, estimate = max(lower, found.lower), found.upper, found.estimate
-            above = f"a flow of mass between {'x'.join(map(str, lattice.shape))} boxes"
+    best = near
+    if best is None:
+        best, above = _between_boxes(problem, boxes)
     deadline = np.inf if request.remaining is None else time.monotonic() + SHARE * request.remaining
     for count in SPLINES[problem.dim]:
-        if lower >= (1.0 - request.rtol) * upper or time.monotonic() > deadline:
+        if best.relative_width <= request.rtol or time.monotonic() > deadline:
             break
         tried = midpoint_bound(problem, count, int(NODES * patience), deadline)
         proved = root(tried.square - tried.rounding)
-        if proved > lower:
-            lower, below = proved, "a potential half-way"
-        if proved < HOPELESS * upper:
+        if proved > best.lower:
+            best, below = best.improved(lower=proved), "a potential half-way"
+        if proved < HOPELESS * best.upper:
             break
-    method = f"{below} below" + (f", {above} above" if np.isfinite(upper) else "")
-    return Bounds(min(lower, upper), upper, min(max(estimate, lower), upper), method)
+    coarse = near is not None and COARSE * problem.mu.num_nodes < boxes
+    if coarse and best.relative_width > request.rtol and time.monotonic() < deadline:
+        found, name = _between_boxes(problem, boxes)
+        if found.upper < best.upper:
+            best, above = replace(best, estimate=found.estimate).improved(upper=found.upper), name
+    return replace(best, method=f"{below} below" + (f", {above} above" if np.isfinite(best.upper) else ""))
+
+
+def _between_boxes(problem: Problem, count: int) -> tuple[Bounds, str]:
+    """Return the bounds by way of boxes, without an upper one if there is none, and their name."""
+    lattice = Lattice.around(problem, count)
+    found = boxes_bound(problem, lattice) or Bounds(0.0, np.inf, np.inf, "")
+    return found, f"a flow of mass between {'x'.join(map(str, lattice.shape))} boxes"
