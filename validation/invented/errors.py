@@ -3,19 +3,20 @@
 from typing import Any
 
 import numpy as np
-from invented.problem import Problem
+from invented.problem import Array, Problem
 
 import wassflow as wf
 from wassflow.study.densities import density_distance
 
+Errors = dict[str, float]
 # Implicit steps may change F by this share over n: their error in time falls with the mesh's. Where F falls
 # ever more slowly, steps lag behind what they may be, more on coarse meshes: with 0.3 that error was as large
 # as the mesh's and of order 0.87 on the active ReLU network, 64 to 256 boxes, which hid the order of both.
 ENERGY_CHANGE = 0.1
 
 
-def density_errors(problem: Problem, cell: str, n: int, options: dict[str, Any]) -> dict[str, float]:
-    """Errors of f, F and W2 of one density flow.
+def density_errors(problem: Problem, cell: str, n: int, options: dict[str, Any]) -> tuple[Errors, Array]:
+    """Errors of f, F and W2 of one density flow, and that of f as a vector.
 
     A law with atoms is that of a lattice, and cells are their centroids there: both move W2 by the share of a
     cell's width, and so do not hide its order. In three dimensions that costs too much: W2 is nan.
@@ -35,11 +36,13 @@ def density_errors(problem: Problem, cell: str, n: int, options: dict[str, Any])
         points, masses = problem.lattice(3 * n // 2)
         cells = wf.ParticleCloud(mesh.centroids[: mesh.num_owned], run.final.masses)
         distance = wf.wasserstein2(cells, wf.ParticleCloud(problem.flow(points), masses)).value
-    return {
-        "f": float(np.linalg.norm(run.moments[-1] - moment)),
+    deviation = run.moments[-1] - moment
+    errors = {
+        "f": float(np.linalg.norm(deviation)),
         "F": float(abs(run.energy[-1] - energy)),
         "W2": float(distance),
     }
+    return errors, deviation
 
 
 def particle_error(problem: Problem, domain: wf.Domain, **options: Any) -> float:

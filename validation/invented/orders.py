@@ -1,5 +1,6 @@
 """Ladders of errors of one problem: rows of the table, observed orders and what is demanded of them."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -57,16 +58,18 @@ def densities(
     """Ladders of all schemes on one type of cells; F is printed, but its error may change sign."""
     rows, criteria = [], []
     for scheme, options in SCHEMES.items():
-        found = [density_errors(problem, cell, n, options) for n in sizes]
+        found, deviations = zip(*(density_errors(problem, cell, n, options) for n in sizes), strict=True)
         errors = {key: np.array([error[key] for error in found]) for key in ("f", "F", "W2")}
         orders = {key: observed_order(1.0 / np.array(sizes), values) for key, values in errors.items()}
         row = [f"{problem.name}, {problem.dim}D", cell, scheme]
         for key, values in errors.items():
             row += [number(values[-1]), number(orders[key])]
         rows.append(row)
-        # two coarse meshes tell little about f, whose error changes sign; without W2 there is nothing else
-        short = quick and np.isfinite(errors["W2"][0])
-        judged = {key: orders[key] for key in (("W2",) if short else ("f", "W2")) if np.isfinite(orders[key])}
+        # the error of f may change sign from one mesh to another: then it has no order, and two coarse meshes
+        # tell little; without W2 there is nothing else
+        turned = quick or any(a @ b <= 0.0 for a, b in pairwise(deviations))
+        only = turned and np.isfinite(errors["W2"][0])
+        judged = {key: orders[key] for key in (("W2",) if only else ("f", "W2")) if np.isfinite(orders[key])}
         shown, title = ", ".join(f"{key} {order:.2f}" for key, order in judged.items()), ", ".join(row[:3])
         least = (ATOMIC if problem.back is None else SMOOTH_QUICK if quick else SMOOTH)[scheme]
         claim = f"{title}: orders"
@@ -75,6 +78,8 @@ def densities(
             judged = {key: limit_order(1.0 / np.array(sizes), errors[key]) for key in judged}
             limits = ", ".join(f"{key} {order:.2f}" for key, order in judged.items())
             shown = f"{limits} from {shown} on the ladder"
+        if only and not quick:
+            shown = f"{shown} (f {number(errors['f'][-1])}, changes sign)"
         passed = all(order >= least for order in judged.values())
         criteria.append(Criterion(claim, passed, f"{shown} >= {least}"))
     return rows, criteria
