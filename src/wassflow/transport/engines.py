@@ -241,6 +241,7 @@ def density_to_density(problem: Problem, request: Request, known: Bounds | None 
     narrow = known.relative_width < NARROW
     if narrow and request.remaining is None:
         most = FINE_SITES[problem.dim]
+        sites = most // 3
     count = wanted_simplices(problem, request, most, known)
     if narrow and not (request.plan or request.potential):
         # the bound above is that far from W2^2, at least
