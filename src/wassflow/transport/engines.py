@@ -242,7 +242,9 @@ def density_to_density(problem: Problem, request: Request, known: Bounds | None 
     if narrow and request.remaining is None:
         most = FINE_SITES[problem.dim]
         sites = most // 3
-    count = wanted_simplices(problem, request, most, known)
+    # with a time limit the first level is what the time is enough for
+    first = most if request.remaining is None else sites
+    count = wanted_simplices(problem, request, first, known)
     if narrow and not (request.plan or request.potential):
         # the bound above is that far from W2^2, at least
         loss = 2.0 * contracted(problem.nu, count).square
