@@ -42,7 +42,8 @@ def close_bounds(problem: Problem, request: Request, near: Bounds | None) -> Bou
     if best is None:
         best, above = _between_boxes(problem, boxes)
     deadline = np.inf if request.remaining is None else time.monotonic() + SHARE * request.remaining
-    for count in SPLINES[problem.dim]:
+    flat = Lattice.around(problem, 1).flat
+    for count in () if flat else SPLINES[problem.dim]:
         if best.relative_width <= request.rtol or time.monotonic() > deadline:
             break
         tried = midpoint_bound(problem, count, int(NODES * patience), deadline)
@@ -51,7 +52,7 @@ def close_bounds(problem: Problem, request: Request, near: Bounds | None) -> Bou
             best, below = best.improved(lower=proved), "a potential half-way"
         if proved < HOPELESS * best.upper:
             break
-    coarse = near is not None and COARSE * problem.mu.num_nodes < boxes
+    coarse = near is not None and not flat and COARSE * problem.mu.num_nodes < boxes
     if coarse and best.relative_width > request.rtol and time.monotonic() < deadline:
         found, name = _between_boxes(problem, boxes)
         if found.upper < best.upper:
@@ -62,5 +63,6 @@ def close_bounds(problem: Problem, request: Request, near: Bounds | None) -> Bou
 def _between_boxes(problem: Problem, count: int) -> tuple[Bounds, str]:
     """Return the bounds by way of boxes, without an upper one if there is none, and their name."""
     lattice = Lattice.around(problem, count)
-    found = boxes_bound(problem, lattice) or Bounds(0.0, np.inf, np.inf, "")
+    found = None if lattice.flat else boxes_bound(problem, lattice)
+    found = found or Bounds(0.0, np.inf, np.inf, "")
     return found, f"a flow of mass between {'x'.join(map(str, lattice.shape))} boxes"

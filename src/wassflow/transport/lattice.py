@@ -18,6 +18,8 @@ from wassflow.transport.plans import Indices
 
 #: overlaps that are thinner than this share of a box are rounding
 TOUCHING = 1e-12
+#: shortest edge of a lattice, over its longest, where it is good for something
+FLAT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,12 @@ class Lattice:
     def size(self) -> int:
         """Number of boxes."""
         return int(np.prod(self.shape))
+
+    @property
+    def flat(self) -> bool:
+        """Whether its edges are so different that masses in its boxes take long to find."""
+        lengths = self.spacing * self.shape
+        return bool(lengths.min() < FLAT * lengths.max())
 
     @property
     def upper(self) -> Array:

@@ -233,7 +233,8 @@ def proved_by(lattice: Lattice, theta: Array, mu: Nodes, nu: Nodes) -> MidpointB
             return MidpointBound(-np.inf, 0.0, mu.points, nu.points)
         z, bounds, errors = spline.middles(side.points, convexity)
         far = 4.0 / convexity * side.reach + float(errors.max())
-        window = 2 * np.ceil(far / lattice.spacing).astype(int) + 1
+        # no further than the whole lattice, wherever it is seen from
+        window = 2 * np.minimum(np.ceil(far / lattice.spacing), lattice.shape).astype(int) + 1
         modes = ["wrap" if periodic else "nearest" for periodic in lattice.periodic]
         local = np.stack([minimum_filter(a, size=window, mode=modes) for a in curvatures])
         a = local[:, *lattice.boxes_of(z).T]
