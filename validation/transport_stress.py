@@ -313,6 +313,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.workers > 1 and count > 1:
         with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
             outcomes = collect(pool.imap_unordered(solve, seeds, chunksize=20), count)
+            # left alone, they end: PETSc reports it as a crash when they are told to
+            pool.close()
+            pool.join()
     else:
         outcomes = collect(map(solve, seeds), count)
     print(f"{count} problems in {time.perf_counter() - started:.0f} s")
