@@ -62,3 +62,9 @@ Start = Annotated[
     ),
 ]
 Seed = Annotated[int | None, typer.Option(metavar="N", help="Seed of the start. \\[default: 0]")]
+Workers = Annotated[
+    int | None, typer.Option(metavar="N", help="Processes that share the work. \\[default: one per core]")
+]
+Periodic = Annotated[
+    str | None, typer.Option(metavar="AXIS,AXIS", help="Periodic axes, counted from 1. \\[default: none]")
+]

@@ -167,13 +167,7 @@ def _search(x, atoms, values, nodes, slack, period, count):
                 for j in range(s, e):
                     total = _reduced(x[i], atoms, values, j, period)
                     if total < costs[i, count - 1]:
-                        slot = count - 1
-                        while slot > 0 and costs[i, slot - 1] > total:
-                            costs[i, slot] = costs[i, slot - 1]
-                            where[i, slot] = where[i, slot - 1]
-                            slot -= 1
-                        costs[i, slot] = total
-                        where[i, slot] = j
+                        insert(costs[i], where[i], total, j)
                 limit = min(limit, costs[i, count - 1] + slack)
                 continue
             left, right = 2 * node, 2 * node + 1
@@ -184,6 +178,18 @@ def _search(x, atoms, values, nodes, slack, period, count):
             stack[top + 1], bounds[top + 1] = right, other
             top += 2
     return where, costs
+
+
+@njit(cache=True)
+def insert(costs, where, total, j):
+    """Put atom ``j`` at its place among the cheapest (count,), in order, instead of the dearest."""
+    slot = costs.size - 1
+    while slot > 0 and costs[slot - 1] > total:
+        costs[slot] = costs[slot - 1]
+        where[slot] = where[slot - 1]
+        slot -= 1
+    costs[slot] = total
+    where[slot] = j
 
 
 @njit(cache=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +11,7 @@ from numba import njit
 
 from wassflow.arguments import Array
 from wassflow.laguerre.cells import Seeds, measure_cells
+from wassflow.laguerre.geometry import simplex_volumes
 from wassflow.laguerre.source import Source
 from wassflow.transport.marginals import Atoms, Cells, Problem
 from wassflow.transport.plans import Indices
@@ -143,7 +143,7 @@ def densities_in_boxes(lattice: Lattice, side: Cells) -> tuple[Array, Array]:
     """
     places = np.ascontiguousarray((side.simplices - lattice.lower) / lattice.spacing)
     edges = places[:, 1:] - places[:, :1]
-    volumes = np.abs(np.linalg.det(edges)) / math.factorial(lattice.dim)
+    volumes = simplex_volumes(places)
     solid = volumes > 0.0
     densities = side.masses[solid] / (volumes[solid] * np.prod(lattice.spacing))
     # the value of barycentric coordinate k is that of the affine function with this gradient

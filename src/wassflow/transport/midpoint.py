@@ -44,6 +44,7 @@ from numba import njit
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from wassflow.arguments import Array
+from wassflow.laguerre.geometry import barycentres
 from wassflow.laguerre.linear import solve_laplacian
 from wassflow.rounding import EPS
 from wassflow.transport.lattice import Lattice, masses_in_boxes
@@ -76,7 +77,7 @@ class Nodes:
             return cls(side.points, side.masses, np.zeros_like(side.points), 0.0)
         simplices, masses, _ = subdivided(side, count)
         corners = simplices.shape[1]
-        points = simplices.mean(axis=1)
+        points = barycentres(simplices)
         offsets = simplices - points[:, None]
         reach = float(np.sqrt(np.max(np.sum(offsets**2, axis=2))))
         return cls(points, masses, np.sum(offsets**2, axis=1) / (corners * (corners + 1)), reach)

@@ -7,7 +7,18 @@ import typer
 
 from wassflow.cli.case_files import read_problem
 from wassflow.cli.chosen import chosen_case, coarser_cells, options_given
-from wassflow.cli.options import CaseList, Cells, CellType, Output, Param, Quick, Quiet, Scheme, Times
+from wassflow.cli.options import (
+    CaseList,
+    Cells,
+    CellType,
+    Output,
+    Param,
+    Quick,
+    Quiet,
+    Scheme,
+    Times,
+    Workers,
+)
 from wassflow.cli.report import Report, reports_errors
 from wassflow.cli.validation import cores
 from wassflow.cli.values import cells_per_axis, integers, numbers
@@ -41,9 +52,7 @@ def limit(
             help="iid, stratified, quantized, several with commas, or both: iid,quantized. \\[default: both]",
         ),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Processes that share the work. \\[default: one per core]")
-    ] = None,
+    workers: Workers = None,
     param: Param = None,
     output: Output = Path("results"),
     quick: Quick = False,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wassflow.cli.options import CellType, Output, Quiet
+from wassflow.cli.options import CellType, Output, Periodic, Quiet
 from wassflow.cli.report import Report, reports_errors
 from wassflow.cli.values import cells_per_axis, integers, numbers
 
@@ -20,9 +20,7 @@ def mesh_box(
     ] = None,
     cells: Annotated[str, typer.Option(metavar="N | N,N[,N]", help="Boxes along each axis.")] = "16",
     cell: CellType = None,
-    periodic: Annotated[
-        str | None, typer.Option(metavar="AXIS,AXIS", help="Periodic axes, counted from 1. \\[default: none]")
-    ] = None,
+    periodic: Periodic = None,
     output: Output = Path("results"),
     quiet: Quiet = False,
 ) -> None:
@@ -61,9 +59,7 @@ def mesh_inspect(
             metavar="FILE", help="A gmsh .msh file, or whatever meshio reads.", show_default=False
         ),
     ],
-    periodic: Annotated[
-        str | None, typer.Option(metavar="AXIS,AXIS", help="Periodic axes, counted from 1. \\[default: none]")
-    ] = None,
+    periodic: Periodic = None,
     output: Output = Path("results"),
     quiet: Quiet = False,
 ) -> None:

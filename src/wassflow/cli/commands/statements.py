@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from wassflow.cli.options import Output, Quick, Quiet
+from wassflow.cli.options import Output, Quick, Quiet, Workers
 from wassflow.cli.report import Report, reports_errors
 from wassflow.cli.statements import STATEMENTS, statement
 from wassflow.cli.validation import cores, validate
@@ -17,9 +17,7 @@ def run_statements(
         list[str] | None,
         typer.Argument(metavar="[NAME]...", help="Statements. \\[default: all]", show_default=False),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Processes that share the work. \\[default: one per core]")
-    ] = None,
+    workers: Workers = None,
     listed: Annotated[
         bool, typer.Option("--list", metavar="", help="List the statements; run nothing.")
     ] = False,
