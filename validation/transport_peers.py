@@ -11,9 +11,9 @@ the excess must vanish like h^2. The order is fitted.
 our bracket up to 1e-11.
 
 **pyvoro2**, power diagrams by Voro++, in boxes and on tori: the dual value of our potential, from the volumes
-and second moments of its cells and with none of our geometry, must lie in our bracket up to 1e-11. Its
-cells must have the masses of the particles up to a share of 1e-7 (Newton's method stops when the bracket is
-narrow, not when they are equal): a power diagram with the right masses is optimal.
+and second moments of its cells and with none of our geometry, must lie in our bracket up to 1e-11. Each of
+its cells must have the volume of ours up to a share of 1e-11. These are not quite the masses of particles:
+Newton's method stops when the bracket is narrow, not when they are equal.
 
 sdot and pyvoro2 are no dependencies: they are used where they can be imported, from a folder of their own,
 and named as missing otherwise. sdot compiles at run time, and needs jax, which it does not declare. pysdot
@@ -34,15 +34,18 @@ from pathlib import Path
 
 import numpy as np
 import ot
+from scipy.spatial import Delaunay
 
 import wassflow as wf
+from wassflow.laguerre import LaguerreDiagram
+from wassflow.laguerre.geometry import simplex_volumes
 
 #: what must be importable, and what pip calls it
 PACKAGES = {"sdot": ("sdot", "jax"), "pyvoro2": ("pyvoro2",)}
 #: least fitted order of the excess; theory has 2
 ORDER = 1.8
-#: on values of W2 near 0.1 that stand on sums of thousands of terms; on the masses of Voro++'s cells
-TOLERANCE, MASS_TOLERANCE = 1e-11, 1e-7
+#: on values of W2 near 0.1 that stand on sums of thousands of terms, and on volumes relative to their mean
+TOLERANCE = 1e-11
 
 
 def box_density(values: np.ndarray, periodic: bool = False) -> wf.MeshDensity:
@@ -179,6 +182,14 @@ def moments(cell: dict, dim: int) -> tuple[float, float]:
     return float(volumes.sum()), float(volumes @ squares) / ((dim + 1) * (dim + 2))
 
 
+def our_volumes(points: np.ndarray, potential: np.ndarray, torus: bool) -> np.ndarray:
+    """Return the volumes of our Laguerre cells in the unit square or cube."""
+    corners = np.array(list(itertools.product((0.0, 1.0), repeat=points.shape[1])))
+    simplices = corners[Delaunay(corners).simplices]
+    period = np.ones(points.shape[1]) if torus else None
+    return LaguerreDiagram(simplices, simplex_volumes(simplices), points, potential, period).masses
+
+
 def pyvoro2(quick: bool) -> Iterator[bool]:
     """Compare with the cells of Voro++ at our potential, density uniform."""
     import pyvoro2 as space
@@ -193,14 +204,13 @@ def pyvoro2(quick: bool) -> Iterator[bool]:
         periodic = {"bounds": ((0.0, 1.0),) * dim, "periodic": (torus,) * dim}
         peer = plane if dim == 2 else space
         domain = (plane.RectangularCell if dim == 2 else space.OrthorhombicCell)(**periodic)
-        cells = peer.compute(
-            points, domain=domain, mode="power", weights=bracket.potential.first, output="cells"
-        )
+        potential = bracket.potential.first
+        cells = peer.compute(points, domain=domain, mode="power", weights=potential, output="cells")
+        cells.sort(key=lambda cell: cell["id"])
         volumes, squares = np.array([moments(cell, dim) for cell in cells]).T
-        missing = 1.0 / m - volumes
-        found = float(np.sqrt(squares.sum() + bracket.potential.first @ missing))
-        missed = float(np.abs(missing).max() * m)
-        inside = missed <= MASS_TOLERANCE and bracket.lower - TOLERANCE <= found <= bracket.upper + TOLERANCE
+        found = float(np.sqrt(squares.sum() + potential @ (1.0 / m - volumes)))
+        missed = float(np.abs(volumes - our_volumes(points, potential, torus)).max() * m)
+        inside = missed <= TOLERANCE and bracket.lower - TOLERANCE <= found <= bracket.upper + TOLERANCE
         print_row(f"{'torus' if torus else 'box'}, d = {dim}", m, bracket, found, missed, inside)
         yield inside
 
