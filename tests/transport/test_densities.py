@@ -6,6 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wassflow as wf
+from wassflow.transport.bounds import Bounds
+from wassflow.transport.engines import Request, by_atoms, densities
+from wassflow.transport.engines.resolution import wanted_simplices
 from wassflow.transport.marginals import make_problem
 
 UNIT = {2: wf.Box([0.0, 0.0], [1.0, 1.0]), 3: wf.Box([0.0] * 3, [1.0] * 3)}
@@ -201,21 +204,19 @@ def test_brackets_of_a_density_obey_the_triangle_inequality():
 @pytest.mark.parametrize("cell", ["triangle", "hexahedron"])
 @pytest.mark.parametrize("engine", ["semi-discrete", "discrete"])
 def test_densities_of_too_many_cells_are_clustered(cell, engine, monkeypatch):
-    from wassflow.transport import engines as rooms
-
     dim = len(CELLS[cell])
     box = wf.Box([0.0] * dim, [2.0] + [1.0] * (dim - 1))
     cells = (20, 10) if dim == 2 else (8, 4, 4)
     mesh = wf.mesh.box(box, cells=cells, cell=cell)
     corner, shift = np.ones(dim), np.eye(dim)[0]
     one, other = box_density(mesh, 0.0 * corner, corner), box_density(mesh, shift, corner + shift)
-    monkeypatch.setattr(rooms, "SITES", {2: 20, 3: 20})
+    monkeypatch.setattr(densities, "SITES", {2: 20, 3: 20})
     problem = make_problem(one, other, None)
-    request = rooms.Request(0.1, np.inf, plan=True, potential=True)
+    request = Request(0.1, np.inf, plan=True, potential=True)
     if engine == "discrete":
-        bounds = rooms.by_atoms(problem, request, most=60)
+        bounds = by_atoms(problem, request, most=60)
     else:
-        bounds = rooms.density_to_density(problem, request)
+        bounds = densities.density_to_density(problem, request)
     assert bounds.lower * problem.scale <= 1.0 <= bounds.upper * problem.scale
     assert bounds.relative_width < 0.12
     coupling, size = bounds.coupling, mesh.num_owned
@@ -225,16 +226,14 @@ def test_densities_of_too_many_cells_are_clustered(cell, engine, monkeypatch):
 
 def test_cells_are_split_until_the_bracket_is_as_wide_as_wanted():
     """The first guess is too coarse for random masses on a few cells of a torus."""
-    from wassflow.transport import engines as rooms
-
     mesh = wf.mesh.box(wf.Box([0.0, 0.0], [1.0, 1.0], periodic=(True, True)), cells=(4, 3), cell="triangle")
     masses = np.random.default_rng(1).dirichlet(np.full(mesh.num_owned, 0.3), 2)
     problem = make_problem(*(wf.MeshDensity(mesh, m) for m in masses), None)
-    request = rooms.Request(0.3, np.inf)
-    nothing = rooms.Bounds(0.0, np.inf, np.inf, "")
-    guess = rooms.wanted_simplices(problem, request, rooms.SITES[2], nothing)
-    once = rooms._quantised(problem, request, guess, rooms.SITES[2], nothing)
-    bounds = rooms.density_to_density(problem, request)
+    request = Request(0.3, np.inf)
+    nothing = Bounds(0.0, np.inf, np.inf, "")
+    guess = wanted_simplices(problem, request, densities.SITES[2], nothing)
+    once = densities._quantised(problem, request, guess, densities.SITES[2], nothing)
+    bounds = densities.density_to_density(problem, request)
     assert bounds.relative_width <= 0.3 < once.relative_width
     assert once.lower <= bounds.upper
     assert bounds.lower <= once.upper

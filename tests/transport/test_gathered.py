@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import wassflow as wf
-from wassflow.transport import engines
+from wassflow.transport.engines import gathered
 
 
 def drawn(dim: int, m: int, seed: int) -> np.ndarray:
@@ -36,7 +36,7 @@ def test_a_grid_to_half_of_the_square():
 
 
 def test_clusters_wrap_with_the_torus(monkeypatch):
-    monkeypatch.setattr(engines, "EXACT_ATOMS", 1_000)
+    monkeypatch.setattr(gathered, "EXACT_ATOMS", 1_000)
     torus = wf.Box([0.0, 0.0], [1.0, 1.0], periodic=(True, True))
     one = 0.2 * drawn(2, 9_000, 3)
     other = 0.2 * drawn(2, 9_000, 4) + np.array([0.5, 0.9])
@@ -50,6 +50,6 @@ def test_clusters_wrap_with_the_torus(monkeypatch):
 
 
 def test_near_clouds_are_not_gathered(monkeypatch):
-    monkeypatch.setattr(engines, "EXACT_ATOMS", 1_000)
+    monkeypatch.setattr(gathered, "EXACT_ATOMS", 1_000)
     one, other = (wf.ParticleCloud(drawn(2, 9_000, seed)) for seed in (5, 6))
     assert "in place of" not in wf.wasserstein2(one, other, rtol=0.2).method

@@ -16,9 +16,14 @@ import numpy as np
 
 from wassflow.rounding import EPS
 from wassflow.transport.bounds import Bounds, root
+from wassflow.transport.engines.request import Request
+from wassflow.transport.engines.resolution import rough_distance
 from wassflow.transport.marginals import Atoms, Cells, Problem
 from wassflow.transport.sandwich import clustered, contracted
 
+#: atoms on a side up to which the problem is solved to rounding (10 to 20 s for so many), not just to
+#: ``rtol``
+EXACT_ATOMS = 10_000
 #: clusters that are tried first; they tell how many are needed
 FIRST = 1_024
 #: least number of atoms per cluster: with fewer the whole problem is not much dearer
@@ -27,17 +32,36 @@ LEAST_GATHERED = 8
 SHARE = 0.9
 
 
-def by_clusters(problem: Problem, width: float, solve: Callable[[Problem], Bounds]) -> Bounds | None:
+def few_atoms(problem: Problem) -> bool:
+    """Whether the clouds are small enough for a solution to rounding."""
+    return all(len(side.masses) <= EXACT_ATOMS for side in _clouds(problem))
+
+
+def by_clusters(
+    problem: Problem, request: Request, solve: Callable[[Problem, Request], Bounds]
+) -> Bounds | None:
+    """Return bounds from barycentres of clusters, if they reach ``rtol`` or the time, and nothing else is
+    wanted.
+    """
+    if request.plan or request.potential:
+        return None
+    inner = replace(request, rtol=0.05 * request.rtol)
+    width = request.rtol * rough_distance(problem, 500)
+    rough = _between_clusters(problem, width, lambda smaller: solve(smaller, inner))
+    enough = rough is not None and (rough.relative_width <= request.rtol or request.expired)
+    return rough if enough else None
+
+
+def _between_clusters(problem: Problem, width: float, solve: Callable[[Problem], Bounds]) -> Bounds | None:
     """Return bounds from ``solve`` between barycentres, which lose ``SHARE * width`` of W2 at most.
 
     ``None`` where that takes too many clusters.
     """
-    sides = (problem.mu, problem.nu)
-    count, most = FIRST, max(len(side.masses) for side in sides if isinstance(side, Atoms)) // LEAST_GATHERED
+    count, most = FIRST, max(len(side.masses) for side in _clouds(problem)) // LEAST_GATHERED
     for _ in range(3):
         if count > most:
             return None
-        (mu, one), (nu, other) = (_gathered(side, count) for side in sides)
+        (mu, one), (nu, other) = (_gathered(side, count) for side in (problem.mu, problem.nu))
         radius = root(one) + root(other)
         if radius <= SHARE * width:
             inner = solve(replace(problem, mu=mu, nu=nu))
@@ -63,5 +87,9 @@ def _gathered(side: Atoms | Cells, count: int) -> tuple[Atoms | Cells, float]:
 
 
 def _sizes(problem: Problem) -> str:
-    sizes = [str(len(side.masses)) for side in (problem.mu, problem.nu) if isinstance(side, Atoms)]
+    sizes = [str(len(side.masses)) for side in _clouds(problem)]
     return f"{' and '.join(sizes)} atoms"
+
+
+def _clouds(problem: Problem) -> list[Atoms]:
+    return [side for side in (problem.mu, problem.nu) if isinstance(side, Atoms)]
