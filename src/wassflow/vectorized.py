@@ -24,28 +24,35 @@ def _inlined(definition: Callable[..., Any]) -> Any:
     return intrinsic(definition)
 
 
-@_inlined
-def read(typing_context, array, index):  # type: ignore[no-untyped-def]
-    """Return ``array[index]`` of a one-dimensional C-ordered array; no bounds, no negative indices."""
+def accesses(name: str) -> tuple[Any, Any]:
+    """Return functions like :func:`read` and :func:`write` for one of several passes in a function.
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        loaded = builder.load(_address(context, builder, signature, arguments))
-        loaded.set_metadata("alias.scope", _read_only(builder.module))
-        return loaded
+    What they promise holds among those of one name: a pass may read what one of another name wrote.
+    """
 
-    return array.dtype(array, index), generate
+    @_inlined
+    def read(typing_context, array, index):  # type: ignore[no-untyped-def]
+        """Return ``array[index]`` of a one-dimensional C-ordered array; no bounds, no negative indices."""
 
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            loaded = builder.load(_address(context, builder, signature, arguments))
+            loaded.set_metadata("alias.scope", _read_only(builder.module, name))
+            return loaded
 
-@_inlined
-def write(typing_context, array, index, value):  # type: ignore[no-untyped-def]
-    """Set ``array[index] = value``, of the array's own type; as :func:`read`."""
+        return array.dtype(array, index), generate
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        stored = builder.store(arguments[2], _address(context, builder, signature, arguments))
-        stored.set_metadata("noalias", _read_only(builder.module))
-        return context.get_dummy_value()
+    @_inlined
+    def write(typing_context, array, index, value):  # type: ignore[no-untyped-def]
+        """Set ``array[index] = value``, of the array's own type; as :func:`read`."""
 
-    return types.none(array, index, array.dtype), generate
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            stored = builder.store(arguments[2], _address(context, builder, signature, arguments))
+            stored.set_metadata("noalias", _read_only(builder.module, name))
+            return context.get_dummy_value()
+
+        return types.none(array, index, array.dtype), generate
+
+    return read, write
 
 
 @_inlined
@@ -79,8 +86,11 @@ def _address(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any
     return builder.gep(data, [context.cast(builder, arguments[1], index_type, types.intp)])
 
 
-def _read_only(module: ir.Module) -> ir.Value:
-    """The set of scopes with the one of all arrays that are read (LLVM language reference, 'alias.scope')."""
+def _read_only(module: ir.Module, name: str) -> ir.Value:
+    """The set of scopes with the one of arrays that are read (LLVM language reference, 'alias.scope')."""
     domain = module.add_metadata(["wassflow.unaliased"])
-    scope = module.add_metadata(["wassflow.unaliased: arrays that are read", domain])
+    scope = module.add_metadata([f"wassflow.unaliased: arrays that are read, {name}", domain])
     return module.add_metadata([scope])
+
+
+read, write = accesses("everywhere")

@@ -131,7 +131,7 @@ class DensityFlow:
         face_velocity = FACE_VELOCITIES[velocity](functional, mesh)
         self._scheme: DensityScheme
         if scheme == "upwind":
-            self._scheme = UpwindScheme(functional, mesh, face_velocity)
+            self._scheme = UpwindScheme(functional, mesh, face_velocity, self.integrator == "implicit")
         else:
             # two stages would not be stable up to the bound on the step
             curved = self.integrator == "ssprk3"

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from wassflow.arguments import Array
 from wassflow.errors import WassflowError
+from wassflow.flow.cached_fluxes import CachedFluxes
 from wassflow.flow.cell_quadrature import CellQuadrature, CentroidQuadrature, FaceQuadrature
-from wassflow.flow.face_velocity import FaceVelocity
+from wassflow.flow.face_velocity import FaceVelocity, PointwiseVelocity
 from wassflow.flow.muscl import MusclTransport
 from wassflow.flow.reconstruction import Limiter, LinearReconstruction
 from wassflow.flow.stage import stage_masses
@@ -148,11 +149,7 @@ class DensityScheme(ABC):
         self.seen_faces += self._active.size
         if faces.size < self.fluxes.size:
             self.fluxes[:] = 0.0
-        if faces.size and self.velocity.fluxes(variation, faces, self.fluxes):
-            change = self._change(cells, faces, rate)
-        else:
-            rate[:] = 0.0
-            change = Change(np.nan if faces.size else 0.0, float(masses[: mesh.num_owned].sum()))
+        change = self._evaluate(variation, cells, faces, rate)
         # One reduction: sums first, then one slot per rank for the largest outflow.
         size = features.size
         packed = np.zeros(size + 3 + mesh.comm.size)
@@ -162,7 +159,7 @@ class DensityScheme(ABC):
         packed = mesh.allsum(packed)
         outflow = float(packed[size + 3 :].max())
         if not np.isfinite(outflow):
-            self._refuse_velocity(faces)
+            self._refuse_velocity(variation, faces)
         moment_rate, regularization_rate = packed[:size], float(packed[size])
         dissipation = float(packed[size + 1])
         energy_rate = self._energy_rate(variation, moment_rate, regularization_rate, dissipation)
@@ -212,6 +209,18 @@ class DensityScheme(ABC):
         """Return the slopes of the density in all cells, or None."""
         return None
 
+    def _evaluate(
+        self, variation: FirstVariation, cells: CellMasses, faces: NDArray[np.int64], rate: Array
+    ) -> Change:
+        """Set the fluxes, write dm/dt to ``rate`` and return this rank's part of what goes with it.
+
+        The outflow is nan if a velocity is not finite.
+        """
+        if faces.size and self.velocity.fluxes(variation, faces, self.fluxes):
+            return self._change(cells, faces, rate)
+        rate[:] = 0.0
+        return Change(np.nan if faces.size else 0.0, float(cells.masses[: rate.size].sum()))
+
     @abstractmethod
     def _change(self, cells: CellMasses, faces: NDArray[np.int64], rate: Array) -> Change:
         """Write dm/dt for the volume fluxes that are set to ``rate``; return this rank's part of the rest."""
@@ -228,8 +237,9 @@ class DensityScheme(ABC):
             raise WassflowError(f"the regularizer V must be finite at all {where} of the mesh")
         return values
 
-    def _refuse_velocity(self, faces: NDArray[np.int64]) -> None:
+    def _refuse_velocity(self, variation: FirstVariation, faces: NDArray[np.int64]) -> None:
         """Report a velocity that is not finite, from all ranks."""
+        self.velocity.fluxes(variation, faces, self.fluxes)
         wrong = faces[~np.isfinite(self.fluxes[faces])]
         where = f" at {self.mesh.face_midpoints[wrong[0]].tolist()}" if wrong.size else ""
         raise WassflowError(
@@ -239,11 +249,23 @@ class DensityScheme(ABC):
 
 
 class UpwindScheme(DensityScheme):
-    """First order; moments are linear in the masses and are carried along by their rates."""
+    """First order; moments are linear in the masses and are carried along by their rates.
 
-    def __init__(self, functional: Functional, mesh: Any, velocity: FaceVelocity) -> None:
+    Args:
+        functional: F.
+        mesh: a :class:`wassflow.mesh.Mesh`.
+        velocity: v.n on its faces.
+        keeps_fluxes: whether ``fluxes`` and the rates of the transport are asked for after an evaluation.
+    """
+
+    def __init__(
+        self, functional: Functional, mesh: Any, velocity: FaceVelocity, keeps_fluxes: bool = True
+    ) -> None:
         super().__init__(functional, mesh, velocity, CentroidQuadrature(mesh))
         self.transport = UpwindTransport(mesh, threads_on(mesh))
+        self._cached: CachedFluxes | None = None
+        if isinstance(velocity, PointwiseVelocity) and not keeps_fluxes:
+            self._cached = CachedFluxes(velocity, self.transport, threads_on(mesh))
 
     def longest_stage(self, state: State) -> float:
         """Decay holds up to twice the steepest step, positivity up to a full outflow, whatever cfl is."""
@@ -260,6 +282,13 @@ class UpwindScheme(DensityScheme):
             (1.0 - share) * start.regularization + share * regularization,
             everywhere,
         )
+
+    def _evaluate(
+        self, variation: FirstVariation, cells: CellMasses, faces: NDArray[np.int64], rate: Array
+    ) -> Change:
+        if cells.everywhere and faces.size and self._cached is not None:
+            return self._cached.change(variation, self._potential, cells.masses, rate)
+        return super()._evaluate(variation, cells, faces, rate)
 
     def _change(self, cells: CellMasses, faces: NDArray[np.int64], rate: Array) -> Change:
         velocity, transport, masses = self.velocity, self.transport, cells.masses

@@ -17,7 +17,10 @@ from wassflow.flow.special_faces import SpecialFaces
 from wassflow.functional import regularizer
 from wassflow.functional.evaluation import Pairings, over_rows
 from wassflow.repetition import distinct_rows
-from wassflow.vectorized import read, write
+from wassflow.vectorized import accesses
+
+# What is written here may be read in another pass of the same kernel, by cells.
+read, write = accesses("faces")
 
 # Kinds of faces whose numbers stay in a fast cache.
 _MOST_KINDS = 4096
@@ -40,15 +43,18 @@ class SteepestFluxes:
         gradient: of V at all faces, (n, d).
         vectors: normals times areas, (n, d).
         threads: for large numbers of faces.
+
+    Attributes:
+        dim: d.
     """
 
     def __init__(self, gradient: Array, vectors: Array, threads: int = 1) -> None:
-        self._dim, self._threads = vectors.shape[1], threads
+        self.dim, self._threads = vectors.shape[1], threads
         kinds = np.hstack([gradient, vectors])
         found = distinct_rows(kinds, _MOST_KINDS)
         everything = np.arange(len(vectors), dtype=np.int32)
-        first, self._kind = (everything, everything) if found is None else found
-        self._kinds = kinds[first].reshape(-1)
+        first, kind = (everything, everything) if found is None else found
+        self._kinds = (kinds[first].reshape(-1), kind)
 
     def write(
         self,
@@ -67,17 +73,42 @@ class SteepestFluxes:
                 while what is around them in memory is in a fast cache.
             fluxes, squares: of all faces.
         """
-        alone = paired.fibre is None
-        fibre, weights = (self._kind[:0], fluxes[:0]) if alone else (paired.fibre, paired.weights)
-        kernel = _kernel(self._dim, not alone, faces.size == self._kind.size)
-        values = np.ascontiguousarray(paired.values).reshape(-1)
-        found = (special.faces, special.fluxes, special.squares)
+        kernel = _kernel(self.dim, paired.fibre is not None, faces.size == fluxes.size)
+        known = self.known(paired, special)
 
         def work(part: slice) -> int:
-            where = (faces, part.start, part.stop)
-            return kernel(values, fibre, weights, self._kinds, self._kind, *found, *where, fluxes, squares)
+            return kernel(*known, faces, part.start, part.stop, fluxes, squares)
 
         return sum(over_rows(work, faces.size, self._threads)) == 0
+
+
+    def known(self, paired: Pairings, special: SpecialFaces) -> tuple[Array, ...]:
+        """Return what kernels need to know of faces: all arguments of :func:`steepest`, then the special ones.
+
+        Those are <R', D Phi> flattened, fibre and weight of each point, or nothing where each is alone; kinds
+        of faces, and of which kind each face is; numbers, fluxes and squares of special faces.
+        """
+        alone = paired.fibre is None or paired.weights is None
+        fibres = (self._kinds[1][:0], self._kinds[0][:0]) if alone else (paired.fibre, paired.weights)
+        values = np.ascontiguousarray(paired.values).reshape(-1)
+        return (values, *fibres, *self._kinds, special.faces, special.fluxes, special.squares)
+
+
+# Not in the closure of the kernels: numba finds those on disk only if there are nothing but numbers in it.
+@njit(cache=True, inline="always")
+def steepest(paired, fibre, weights, kinds, kind, row, face, dim, along_fibres):  # type: ignore[no-untyped-def]
+    """Return flux and square of one face, which is number ``row`` of those that were asked for."""
+    beside = np.int32(2 * dim * read(kind, face))
+    at = np.int32(dim * read(fibre, face)) if along_fibres else row * dim
+    flux, square = 0.0, 0.0
+    for a in range(dim):
+        slope = read(paired, at + a)
+        if along_fibres and a > 0:
+            slope *= read(weights, face)
+        v = -slope - read(kinds, beside + a)
+        flux += v * read(kinds, beside + dim + a)
+        square += v * v
+    return flux, square
 
 
 @lru_cache
@@ -106,17 +137,7 @@ def _kernel(dim: int, along_fibres: bool, everywhere: bool) -> Callable:
             end = min(begin + _BLOCK, stop)
             for row in range(begin, end):
                 face = row if everywhere else read(faces, row)
-                beside = np.int32(2 * dim * read(kind, face))
-                at = np.int32(dim * read(fibre, face)) if along_fibres else row * dim
-                flux = 0.0
-                square = 0.0
-                for a in range(dim):
-                    slope = read(paired, at + a)
-                    if along_fibres and a > 0:
-                        slope *= read(weights, face)
-                    v = -slope - read(kinds, beside + a)
-                    flux += v * read(kinds, beside + dim + a)
-                    square += v * v
+                flux, square = steepest(paired, fibre, weights, kinds, kind, row, face, dim, along_fibres)
                 write(fluxes, face, flux)
                 write(squares, face, square)
                 # what is not finite does not vanish in a difference with itself

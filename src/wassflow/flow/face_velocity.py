@@ -17,7 +17,7 @@ from wassflow.flow.rows import rows
 from wassflow.flow.special_faces import SpecialFaces
 from wassflow.flow.threads import threads_on
 from wassflow.functional import FirstVariation, Functional
-from wassflow.functional.evaluation import FixedPoints
+from wassflow.functional.evaluation import FixedPoints, Pairings
 
 # How far face normals may be from the line between the two centroids.
 _ORTHOGONALITY = 1e-8
@@ -81,6 +81,10 @@ class PointwiseVelocity(FaceVelocity):
 
     Points do not move: dV is evaluated there once, and where it is a gradient, on nearly all faces, the
     velocity and its flux take one pass over the faces. The others are special.
+
+    Attributes:
+        steepest: fluxes where dV is a gradient.
+        special: the other faces.
     """
 
     decays_energy = False
@@ -91,25 +95,29 @@ class PointwiseVelocity(FaceVelocity):
         midpoints = mesh.domain.wrap(mesh.face_midpoints)
         vectors, threads = mesh.face_areas[:, None] * mesh.face_normals, threads_on(mesh)
         gradient, kinked = gradient_and_kinks(V, midpoints)
-        self._steepest = SteepestFluxes(gradient, vectors, threads)
-        self._special = SpecialFaces(functional, mesh, midpoints, vectors, kinked, threads)
+        self.steepest = SteepestFluxes(gradient, vectors, threads)
+        self.special = SpecialFaces(functional, mesh, midpoints, vectors, kinked, threads)
         # midpoints and what lies beside them on walls and kinks have most of their fibres in common
-        self._points = FixedPoints(features, np.concatenate([midpoints, self._special.points]), threads)
+        self._points = FixedPoints(features, np.concatenate([midpoints, self.special.points]), threads)
         self._all_points = np.arange(len(self._points.points))
 
     def fluxes(self, variation: FirstVariation, faces: NDArray[np.int64], out: Array) -> bool:
         """Write |f| v(x_f).n of the given faces to ``out``; tell whether all are finite."""
-        rows = self._special.rows_among(faces)
+        paired, finite = self.evaluate(variation, faces)
+        return self.steepest.write(paired, faces, self.special, out, self.values) and finite
+
+    def evaluate(self, variation: FirstVariation, faces: NDArray[np.int64]) -> tuple[Pairings, bool]:
+        """Return <R', D Phi> at the given faces and evaluate the special ones; tell whether those are finite."""
+        rows = self.special.rows_among(faces)
         points = self._all_points
-        if faces.size < out.size:
-            points = np.concatenate([faces, out.size + self._special.points_of(rows)])
+        if faces.size < self.values.size:
+            points = np.concatenate([faces, self.values.size + self.special.points_of(rows)])
         paired = self._points.pair_gradient(variation.slope, points)
-        finite = self._special.evaluate(paired, out.size, rows)
-        return self._steepest.write(paired, faces, self._special, out, self.values) and finite
+        return paired, self.special.evaluate(paired, self.values.size, rows)
 
     def slides(self) -> NDArray[np.uint8]:
         """Return 1 for the faces across which held mass slid."""
-        return self._special.slides()
+        return self.special.slides()
 
     def dissipation(self, transport: Transport, masses: Array) -> float:
         """Return this rank's part of sum_K m_K mean_f |v(x_f)|^2."""
