@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wassflow.domain import Box
-from wassflow.flow import face_fluxes, reconstruction, upwind
+from wassflow.flow import cached_fluxes, face_fluxes, reconstruction, upwind
 from wassflow.flow.upwind import UpwindTransport, faces_with_mass, mean_over_faces, sum_over_transfers
 from wassflow.mesh import box
 
@@ -215,6 +215,6 @@ def test_faces_between_empty_cells_are_passed_over():
 def test_kernels_of_other_processes_are_found_on_disk():
     """Numba looks for a closure by its contents, and functions look different in every process."""
     made = [*upwind._kernels(3), upwind._mean_kernel(3), face_fluxes._kernel(2, True, True)]
-    for kernel in [*made, *reconstruction._kernels(3, 2, False)]:
+    for kernel in [*made, cached_fluxes._kernel(2, True, 3), *reconstruction._kernels(3, 2, False)]:
         contents = [cell.cell_contents for cell in kernel.py_func.__closure__ or ()]
         assert all(isinstance(content, int) for content in contents), kernel.py_func.__qualname__

@@ -9,6 +9,7 @@ stay in a small ring until all their cells are done: meshes number faces in that
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeGuard
 
 import numpy as np
 from numba import njit
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from wassflow.arguments import Array
 from wassflow.flow.face_fluxes import steepest, write
-from wassflow.flow.face_velocity import PointwiseVelocity
+from wassflow.flow.face_velocity import FaceVelocity, PointwiseVelocity
 from wassflow.flow.upwind import BLOCK, Change, Indices, UpwindTransport, change_of_block
 from wassflow.functional import FirstVariation
 from wassflow.functional.evaluation import over_rows
@@ -25,6 +26,13 @@ from wassflow.functional.evaluation import over_rows
 # to keep the fluxes of so many faces beside it: those between cells that stand far apart, as where a period
 # closes.
 _LEAST_RING, _KEPT_SHARE = 1 << 12, 0.01
+# Fewer fluxes stay in the cache anyway.
+_LEAST_FACES = 1 << 18
+
+
+def leave_cache(velocity: FaceVelocity) -> TypeGuard[PointwiseVelocity]:
+    """Tell whether there are so many fluxes of velocities at midpoints that they would leave the cache."""
+    return isinstance(velocity, PointwiseVelocity) and velocity.values.size >= _LEAST_FACES
 
 
 class CachedFluxes:
@@ -49,13 +57,16 @@ class CachedFluxes:
         faces = np.where(transport.signs == 0, -1, transport.faces)
         met = np.maximum.accumulate(faces.max(axis=0)) + 1
         slots = np.empty_like(faces)
-        while True:
-            plans = over_rows(lambda part: _plan(faces, met, ring, part, slots), met.size, threads)  # noqa: B023
-            if sum(plan.kept.size for plan in plans) <= _KEPT_SHARE * self._all_faces.size:
-                break
+
+        def plans() -> list[Plan]:
+            return over_rows(lambda part: _plan(faces, met, ring, part, slots), met.size, threads)
+
+        parts = plans()
+        while sum(plan.kept.size for plan in parts) > _KEPT_SHARE * self._all_faces.size:
             ring *= 2
-        self._plans = {plan.start: plan for plan in plans}
-        few = all(plan.fluxes.size <= 1 << 16 for plan in plans)
+            parts = plans()
+        self._plans = {plan.start: plan for plan in parts}
+        few = all(plan.fluxes.size <= 1 << 16 for plan in parts)
         self._slots = slots.astype(np.uint16) if few else slots
 
     def change(self, variation: FirstVariation, potential: Array, masses: Array, out: Array) -> Change:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from wassflow.arguments import Array
 from wassflow.errors import WassflowError
-from wassflow.flow.cached_fluxes import CachedFluxes
+from wassflow.flow.cached_fluxes import CachedFluxes, leave_cache
 from wassflow.flow.cell_quadrature import CellQuadrature, CentroidQuadrature, FaceQuadrature
-from wassflow.flow.face_velocity import FaceVelocity, PointwiseVelocity
+from wassflow.flow.face_velocity import FaceVelocity
 from wassflow.flow.muscl import MusclTransport
 from wassflow.flow.reconstruction import Limiter, LinearReconstruction
 from wassflow.flow.stage import stage_masses
@@ -264,7 +264,7 @@ class UpwindScheme(DensityScheme):
         super().__init__(functional, mesh, velocity, CentroidQuadrature(mesh))
         self.transport = UpwindTransport(mesh, threads_on(mesh))
         self._cached: CachedFluxes | None = None
-        if isinstance(velocity, PointwiseVelocity) and not keeps_fluxes:
+        if not keeps_fluxes and leave_cache(velocity):
             self._cached = CachedFluxes(velocity, self.transport, threads_on(mesh))
 
     def longest_stage(self, state: State) -> float:

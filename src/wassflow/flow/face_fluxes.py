@@ -81,12 +81,11 @@ class SteepestFluxes:
 
         return sum(over_rows(work, faces.size, self._threads)) == 0
 
-
     def known(self, paired: Pairings, special: SpecialFaces) -> tuple[Array, ...]:
-        """Return what kernels need to know of faces: all arguments of :func:`steepest`, then the special ones.
+        """Return what kernels know of faces: the arrays that :func:`steepest` takes, and the special faces.
 
-        Those are <R', D Phi> flattened, fibre and weight of each point, or nothing where each is alone; kinds
-        of faces, and of which kind each face is; numbers, fluxes and squares of special faces.
+        <R', D Phi> flattened, fibre and weight of each point, or nothing where each is alone; kinds of faces,
+        and of which kind each face is; numbers, fluxes and squares of special faces.
         """
         alone = paired.fibre is None or paired.weights is None
         fibres = (self._kinds[1][:0], self._kinds[0][:0]) if alone else (paired.fibre, paired.weights)

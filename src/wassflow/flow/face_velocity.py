@@ -107,7 +107,7 @@ class PointwiseVelocity(FaceVelocity):
         return self.steepest.write(paired, faces, self.special, out, self.values) and finite
 
     def evaluate(self, variation: FirstVariation, faces: NDArray[np.int64]) -> tuple[Pairings, bool]:
-        """Return <R', D Phi> at the given faces and evaluate the special ones; tell whether those are finite."""
+        """Return <R', D Phi> at the given faces and evaluate the special ones; are those finite?"""
         rows = self.special.rows_among(faces)
         points = self._all_points
         if faces.size < self.values.size:

@@ -264,9 +264,10 @@ def change_of_block(  # type: ignore[no-untyped-def]
     end,
     faces_per_cell,
 ):
-    """Do what :meth:`UpwindTransport.change` says for a block of cells; return the attributes of the change.
+    """Do what :meth:`UpwindTransport.change` says for a block of cells; return the attributes of a change.
 
-    ``faces`` says where the faces of each cell stand in ``fluxes`` and ``squares``. Needs numpy's error model.
+    ``faces`` tells where the faces of each cell stand in ``fluxes`` and ``squares``. The kernel needs numpy's
+    error model.
     """
     largest, mass, dissipation, potential_rate = 0.0, 0.0, 0.0, 0.0
     for cell in range(begin, end):
