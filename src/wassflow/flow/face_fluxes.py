@@ -81,16 +81,18 @@ class SteepestFluxes:
 
         return sum(over_rows(work, faces.size, self._threads)) == 0
 
-    def known(self, paired: Pairings, special: SpecialFaces) -> tuple[Array, ...]:
+    def known(self, paired: Pairings, special: SpecialFaces) -> tuple[NDArray, ...]:
         """Return what kernels know of faces: the arrays that :func:`steepest` takes, and the special faces.
 
         <R', D Phi> flattened, fibre and weight of each point, or nothing where each is alone; kinds of faces,
         and of which kind each face is; numbers, fluxes and squares of special faces.
         """
-        alone = paired.fibre is None or paired.weights is None
-        fibres = (self._kinds[1][:0], self._kinds[0][:0]) if alone else (paired.fibre, paired.weights)
+        fibre, weights = paired.fibre, paired.weights
+        if fibre is None or weights is None:
+            fibre, weights = np.empty(0, dtype=np.int32), np.empty(0)
         values = np.ascontiguousarray(paired.values).reshape(-1)
-        return (values, *fibres, *self._kinds, special.faces, special.fluxes, special.squares)
+        found = (special.faces, special.fluxes, special.squares)
+        return (values, fibre, weights, *self._kinds, *found)
 
 
 # Not in the closure of the kernels: numba finds those on disk only if there are nothing but numbers in it.

@@ -2,7 +2,8 @@
 
 Phi(w, theta) = w phi(theta): what points with the same theta have in common, a fibre, is looked at once. On
 the cells and faces of a regular mesh some n^((d-1)/d) of n points differ in theta, so that what features
-cost, even in direct sums, is little beside a pass over the points.
+cost, even in direct sums, is little beside a pass over the points. Spikes on a regular mesh cost next to
+nothing: their fibres are on a lattice.
 """
 
 from dataclasses import dataclass
@@ -12,8 +13,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from wassflow.arguments import Array
+from wassflow.functional.evaluation.lattice import SpikesOnLattice
 from wassflow.functional.evaluation.threads import over_rows
+from wassflow.functional.evaluation.wrapped import WrappedFeatures
 from wassflow.functional.features import Features
+from wassflow.functional.spikes import SpikeFeatures
 from wassflow.repetition import distinct_rows
 from wassflow.vectorized import read
 
@@ -74,17 +78,22 @@ class FixedPoints:
         most = len(points) // _LEAST_SHARED
         found = distinct_rows(points[:, 1:], most) if features.weighted and most and points.size else None
         self._shared = found is not None
+        self._lattice: SpikesOnLattice | None = None
         if found is not None:
             first, self._fibre = found
             self.fibres = first.size
             self._weights = np.ascontiguousarray(points[:, 0])
             self._base = np.ascontiguousarray(points[first])
             self._base[:, 0] = 1.0
+            spikes = features.features if isinstance(features, WrappedFeatures) else features
+            if isinstance(spikes, SpikeFeatures):
+                self._lattice = SpikesOnLattice.through(spikes, self._base[:, 1:])
 
     def pair_gradient(self, g: Array, chosen: NDArray[np.integer]) -> Pairings:
         """Return <g, D Phi> at the chosen points, for g ``(N,)``; as many as there are, are all in order."""
         if self._shared and chosen.size >= self.fibres:
-            values = self.features.pair_gradient(self._base, g)
+            lattice = self._lattice
+            values = lattice.pair_gradient(g) if lattice else self.features.pair_gradient(self._base, g)
             return Pairings(values, chosen, self._fibre, self._weights)
         at = self.points if chosen.size == len(self.points) else self.points[chosen]
         return Pairings(self.features.pair_gradient(at, g), chosen)
@@ -92,7 +101,8 @@ class FixedPoints:
     def moment(self, masses: Array) -> Array:
         """Return sum_i masses_i Phi(u_i), ``(N,)``."""
         if self._shared:
-            return self.features.moment(self._base, self._sums(masses))
+            sums = self._sums(masses)
+            return self._lattice.moment(sums) if self._lattice else self.features.moment(self._base, sums)
         held = np.flatnonzero(masses)
         if 2 * held.size > masses.size:  # it costs more to copy the others than to pass over zeros
             return self.features.moment(self.points, masses)
