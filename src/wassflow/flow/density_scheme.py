@@ -131,7 +131,8 @@ class DensityScheme(ABC):
         cells = np.zeros(self.mesh.num_cells)
         cells[: self.mesh.num_owned] = masses
         self._least_mass = _LEAST_MASS * float(self.mesh.allsum(float(masses.sum())))
-        return self.look(self.mesh.halo.update(cells))
+        cells = self.mesh.halo.update(cells)
+        return self.look(cells, bool(np.all(cells > 0.0)))
 
     def look(self, masses: Array, everywhere: bool = False) -> CellMasses:
         """Return what F knows of masses with ghosts, of all cells if that is known; collective."""
