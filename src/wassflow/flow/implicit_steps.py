@@ -131,7 +131,8 @@ class ImplicitSteps:
     def _attempt(self, start: CellMasses, moment: Array, dt: float, rate: Array) -> "_Attempt":
         """Return the step of length dt with the velocity of ``moment``."""
         owned = slice(0, self._mesh.num_owned)
-        self.scheme.state(replace(start, moment=moment), rate)
+        # on all faces: within an implicit step mass crosses more than the faces beside it
+        self.scheme.state(replace(start, moment=moment, everywhere=True), rate)
         height = self.functional.linearize(moment)(self._centroids)
         cells = self.scheme.look(self.system.solve(self.scheme.transport, start.masses, dt, height))
         gain = abs(self._mesh.allsum(float(height @ (cells.masses[owned] - start.masses[owned]))))
