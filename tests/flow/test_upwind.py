@@ -132,6 +132,26 @@ def test_cells_with_far_neighbours_are_done_like_the_others(cell, reach, monkeyp
         assert np.array_equal(a, b)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("reach", [3, 2**15])
+def test_many_steps_are_so_many_steps(cell, count, reach, monkeypatch):
+    """In small blocks, and one after the other where neighbours are far away."""
+    monkeypatch.setattr("wassflow.flow.staggered._BLOCK", 7)
+    monkeypatch.setattr(upwind, "_SHORT", SimpleNamespace(min=-reach, max=reach))
+    monkeypatch.setattr(upwind, "_FAR_SHARE", 1.0)
+    mesh = small_mesh(cell, periodic=True, n=4)
+    rng = np.random.default_rng(6)
+    transport, start = UpwindTransport(mesh), rng.random(mesh.num_cells)
+    assert (transport._far is None) == (reach > 3)
+    dt = 0.9 / transport.set_fluxes(rng.standard_normal(len(mesh.face_cells)), start)
+    expected = masses = start.copy()
+    for _ in range(count):
+        expected = transport.step(expected, dt, np.empty_like(start))
+    assert np.array_equal(transport.steps(masses, dt, count, np.empty_like(start)), expected)
+    assert np.array_equal(masses, start)
+
+
 @settings(max_examples=40)
 @given(
     cell=st.sampled_from(CELLS),
