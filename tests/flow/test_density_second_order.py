@@ -7,7 +7,6 @@ import pytest
 import wassflow as wf
 from wassflow.cases.exact import CosineMoments, QuadraticMean
 from wassflow.flow.cell_quadrature import FaceQuadrature
-from wassflow.flow.muscl import FaceArms
 from wassflow.flow.reconstruction import LinearReconstruction
 
 CELLS = ["triangle", "quadrilateral", "tetrahedron", "hexahedron"]
@@ -84,7 +83,7 @@ class TestReconstruction:
         for ours, theirs in (mesh.face_cells.T, mesh.face_cells.T[::-1]):
             np.minimum.at(least, ours, densities[theirs])
             np.maximum.at(largest, ours, densities[theirs])
-        arms = FaceArms(mesh).arms
+        arms = mesh.face_arms
         for side in (0, 1):
             cells = mesh.face_cells[:, side]
             values = densities[cells] + np.einsum("fa,fa->f", slopes[cells], arms[:, side])

@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 
 from wassflow.arguments import Array
-from wassflow.flow.muscl import FaceArms
+from wassflow.functional.evaluation import over_rows
 
 
 class CellQuadrature(ABC):
@@ -51,6 +51,7 @@ class FaceQuadrature(CellQuadrature):
 
     Args:
         mesh: a :class:`wassflow.mesh.Mesh`.
+        threads: for large numbers of faces.
 
     >>> import wassflow as wf
     >>> mesh = wf.mesh.box(wf.Box([0.0, 0.0], [1.0, 1.0]), cells=(4, 4), cell="triangle")
@@ -60,11 +61,12 @@ class FaceQuadrature(CellQuadrature):
     0.333333333333 1.625
     """
 
-    def __init__(self, mesh: Any) -> None:
+    def __init__(self, mesh: Any, threads: int = 1) -> None:
         dim, owned = mesh.dim, mesh.num_owned
+        self._mesh, self._threads = mesh, threads
         self._volumes = mesh.volumes
         self._face_cells, self._wall_cells = mesh.face_cells, mesh.wall_cells
-        self._face_arms = FaceArms(mesh).arms
+        self._face_arms = mesh.face_arms
         self._wall_arms = mesh.wall_midpoints - mesh.centroids[mesh.wall_cells]
         # shares V_f / |K| of the pyramids, on the side of owned cells
         heights = np.einsum("fsa,fa->fs", self._face_arms, mesh.face_normals) * [1.0, -1.0]
@@ -74,17 +76,12 @@ class FaceQuadrature(CellQuadrature):
         walls = heights * mesh.wall_areas / (dim * mesh.volumes[mesh.wall_cells])
         points = [mesh.domain.wrap(mesh.face_midpoints), mesh.wall_midpoints]
         self._cell_shares = np.zeros(0)
-        self._corners = np.zeros((0, mesh.kind.num_vertices), dtype=np.int32)
-        self._corner_arms = np.zeros((0, mesh.kind.num_vertices, dim))
-        self._num_nodes = 0
+        self._number_of_node = np.zeros(0, dtype=np.int32)
         if mesh.cell_type == "tetrahedron":
             faces, walls = 0.9 * faces, 0.9 * walls
             used = np.unique(mesh.cell_nodes[:owned])
-            number = np.zeros(len(mesh.nodes), dtype=np.int32)
-            number[used] = np.arange(used.size, dtype=np.int32)
-            self._corners = number[mesh.cell_nodes[:owned]]
-            self._corner_arms = mesh.cell_vertices[:owned] - mesh.centroids[:owned, None]
-            self._num_nodes = used.size
+            self._number_of_node = np.zeros(len(mesh.nodes), dtype=np.int32)
+            self._number_of_node[used] = np.arange(used.size, dtype=np.int32)
             points.append(mesh.domain.wrap(mesh.nodes[used]))
         else:
             moments = np.zeros(mesh.num_cells)
@@ -109,21 +106,26 @@ class FaceQuadrature(CellQuadrature):
         volumes = self._volumes
         nodes = np.zeros(len(self.points))
         faces, walls = len(self._face_cells), len(self._wall_cells)
-        _to_faces(self._face_cells, self._face_shares, self._face_arms, volumes, masses, slopes, nodes)
+        fixed = (self._face_cells, self._face_shares, self._face_arms, volumes, masses, slopes, nodes)
+        over_rows(lambda part: _to_faces(*fixed, part.start, part.stop), faces, self._threads)
         _to_walls(
             self._wall_cells, self._wall_shares, self._wall_arms, volumes, masses, slopes, nodes[faces:]
         )
         inner = nodes[faces + walls :]
-        if self._num_nodes:
-            _to_corners(self._corners, self._corner_arms, volumes, masses, slopes, inner)
+        if self._number_of_node.size:
+            mesh = self._mesh
+            cells = mesh.cell_nodes[: mesh.num_owned]
+            _to_corners(
+                cells, self._number_of_node, mesh.nodes, mesh.centroids, volumes, masses, slopes, inner
+            )
         elif inner.size:
             np.multiply(self._cell_shares, masses[: inner.size], out=inner)
         return nodes
 
 
-@njit(cache=True)
-def _to_faces(face_cells, shares, arms, volumes, masses, slopes, nodes):  # type: ignore[no-untyped-def]
-    for face in range(face_cells.shape[0]):
+@njit(cache=True, nogil=True)
+def _to_faces(face_cells, shares, arms, volumes, masses, slopes, nodes, start, stop):  # type: ignore[no-untyped-def]
+    for face in range(start, stop):
         for side in range(2):
             cell = face_cells[face, side]
             if masses[cell] > 0.0:
@@ -145,11 +147,12 @@ def _to_walls(wall_cells, shares, arms, volumes, masses, slopes, nodes):  # type
 
 
 @njit(cache=True)
-def _to_corners(corners, arms, volumes, masses, slopes, nodes):  # type: ignore[no-untyped-def]
-    for cell in range(corners.shape[0]):
+def _to_corners(cell_nodes, number, points, centroids, volumes, masses, slopes, nodes):  # type: ignore[no-untyped-def]
+    for cell in range(cell_nodes.shape[0]):
         if masses[cell] > 0.0:
-            for v in range(corners.shape[1]):
+            for v in range(cell_nodes.shape[1]):
+                corner = cell_nodes[cell, v]
                 change = 0.0
-                for a in range(arms.shape[2]):
-                    change += slopes[cell, a] * arms[cell, v, a]
-                nodes[corners[cell, v]] += (masses[cell] + volumes[cell] * change) / 40.0
+                for a in range(points.shape[1]):
+                    change += slopes[cell, a] * (points[corner, a] - centroids[cell, a])
+                nodes[number[corner]] += (masses[cell] + volumes[cell] * change) / 40.0

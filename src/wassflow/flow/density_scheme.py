@@ -327,10 +327,11 @@ class MusclScheme(DensityScheme):
         quadrature: str = "faces",
         curved: bool = False,
     ) -> None:
-        rule = FaceQuadrature(mesh) if quadrature == "faces" else CentroidQuadrature(mesh)
+        threads = threads_on(mesh)
+        rule = FaceQuadrature(mesh, threads) if quadrature == "faces" else CentroidQuadrature(mesh)
         super().__init__(functional, mesh, velocity, rule)
-        self.transport = MusclTransport(mesh, curved and limiter == "positivity")
-        self._reconstruction = LinearReconstruction(mesh, limiter)
+        self.transport = MusclTransport(mesh, curved and limiter == "positivity", threads)
+        self._reconstruction = LinearReconstruction(mesh, limiter, threads)
 
     def longest_stage(self, state: State) -> float:
         """Positivity alone: the energy is not known to fall."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from wassflow.arguments import Array
 from wassflow.flow.upwind import mean_over_faces
+from wassflow.functional.evaluation import over_rows
 
 # Share of the neighbour in the value at a face, for third order on equal boxes.
 _BEND = 1.0 / 6.0
@@ -19,24 +20,6 @@ _MOST = 2.0
 # What the limiter leaves of a zero, over the mean of the donor: were it lent, cells that hold nothing else
 # would limit the steps, by numbers without a true digit.
 _ROUNDING = 1e-14
-
-
-class FaceArms:
-    """From the centroids of the two cells of each face to its midpoint, across periods too.
-
-    Attributes:
-        arms: (faces, 2, d), left and right cell.
-    """
-
-    def __init__(self, mesh: Any) -> None:
-        left, right = mesh.face_cells[:, 0], mesh.face_cells[:, 1]
-        self.arms: Array = np.stack(
-            [
-                mesh.face_midpoints - mesh.centroids[left],
-                mesh.face_midpoints - (mesh.centroids[right] + mesh.face_offsets),
-            ],
-            axis=1,
-        )
 
 
 class MusclTransport:
@@ -59,18 +42,20 @@ class MusclTransport:
     Args:
         mesh: a :class:`wassflow.mesh.Mesh`.
         curved: whether to use the density of the neighbour where that is of third order.
+        threads: for large numbers of cells.
     """
 
-    def __init__(self, mesh: Any, curved: bool = False) -> None:
+    def __init__(self, mesh: Any, curved: bool = False, threads: int = 1) -> None:
         self.faces = np.ascontiguousarray(np.maximum(mesh.cell_faces, 0).T, dtype=np.int32)
         self.signs: NDArray[np.int8] = np.ascontiguousarray(mesh.cell_face_signs.T)
         self.transfers: Array = np.zeros(len(mesh.face_cells))
-        self._arms = FaceArms(mesh).arms
+        self._arms = mesh.face_arms
         self._face_cells = mesh.face_cells
         self._volumes = mesh.volumes
         self._level = mesh.cell_type in ("quadrilateral", "hexahedron")
         self._nowhere = np.zeros(len(mesh.face_cells), dtype=np.uint8)
         self._bend = _BEND if curved and self._level else 0.0
+        self._threads = threads
 
     def set_fluxes(
         self,
@@ -90,13 +75,20 @@ class MusclTransport:
         """
         self.transfers[:] = 0.0
         means = self._nowhere if self._level else slides
-        fixed = (faces, self._face_cells, fluxes, self._arms, self._volumes)
-        _transfers(*fixed, means, masses, slopes, self._bend, self.transfers)
-        return float(_gather(self.faces, self.signs, self.transfers, masses, rate))
+        fixed = (self._face_cells, fluxes, self._arms, self._volumes)
+        over_rows(
+            lambda part: _transfers(faces[part], *fixed, means, masses, slopes, self._bend, self.transfers),
+            faces.size,
+            self._threads,
+        )
+        gathered = (self.faces, self.signs, self.transfers, masses, rate)
+        return max(
+            over_rows(lambda part: _gather(*gathered, part.start, part.stop), rate.size, self._threads)
+        )
 
     def mean_over_faces(self, values: Array, masses: Array) -> float:
         """Return the sum over cells of mass times the mean of ``values`` over the cell's interior faces."""
-        return mean_over_faces(self.faces, self.signs, values, masses)
+        return mean_over_faces(self.faces, self.signs, values, masses, self._threads)
 
     def sum_over_transfers(self, values: Array, masses: Array) -> float:
         """Return the sum over faces of ``values`` times the mass that crosses the face per unit time.
@@ -106,7 +98,7 @@ class MusclTransport:
         return float(_sum_over_transfers(self.faces, self.signs, self.transfers, values))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _transfers(faces, face_cells, fluxes, arms, volumes, means, masses, slopes, bend, transfers):  # type: ignore[no-untyped-def]
     for face in faces:
         side = 0 if fluxes[face] > 0.0 else 1
@@ -130,10 +122,10 @@ def _transfers(faces, face_cells, fluxes, arms, volumes, means, masses, slopes, 
                 transfers[face] = fluxes[face] * min(density, _MOST * mean)
 
 
-@njit(cache=True)
-def _gather(faces, signs, transfers, masses, rate):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _gather(faces, signs, transfers, masses, rate, start, stop):  # type: ignore[no-untyped-def]
     largest = 0.0
-    for cell in range(faces.shape[1]):
+    for cell in range(start, stop):
         total = 0.0
         outflow = 0.0
         for j in range(faces.shape[0]):

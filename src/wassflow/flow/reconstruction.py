@@ -12,10 +12,13 @@ from numba import njit
 
 from wassflow.arguments import Array
 from wassflow.flow.upwind import Indices
+from wassflow.functional.evaluation import over_rows
 
 # Directions in which the neighbours of a cell lie give information; below this share of the largest
 # eigenvalue of sum_j e_j e_j^T (unit vectors e_j) they do not, and the slope has no part there.
 _RANK = 1e-4
+# Cells whose weights are computed at a time: what that needs on the way is four times the weights.
+_BLOCK = 1 << 15
 
 Limiter = Literal["positivity", "monotone"]
 
@@ -40,6 +43,7 @@ class LinearReconstruction:
     Args:
         mesh: a :class:`wassflow.mesh.Mesh`.
         limiter: "positivity" or "monotone".
+        threads: for large numbers of cells.
 
     >>> import wassflow as wf
     >>> mesh = wf.mesh.box(wf.Box([0.0, 0.0], [1.0, 1.0]), cells=(4, 3), cell="triangle")
@@ -48,8 +52,8 @@ class LinearReconstruction:
     True
     """
 
-    def __init__(self, mesh: Any, limiter: Limiter = "positivity") -> None:
-        self._mesh = mesh
+    def __init__(self, mesh: Any, limiter: Limiter = "positivity", threads: int = 1) -> None:
+        self._mesh, self._threads = mesh, threads
         owned = slice(0, mesh.num_owned)
         signs = mesh.cell_face_signs
         faces = np.maximum(mesh.cell_faces, 0)
@@ -83,31 +87,42 @@ class LinearReconstruction:
         """
         halo = self._mesh.halo
         slopes = np.empty((self._mesh.num_cells, self._mesh.dim))
-        self._differences(self._neighbours, self._weights, self._volumes, masses, self._smoothed, slopes)
+        fixed = (self._volumes, masses)
+        self._over_cells(self._differences, self._neighbours, self._weights, *fixed, self._smoothed, slopes)
         if self._smoothed:
             raw = halo.update(slopes)
             slopes = np.empty_like(raw)
-            _smooth(self._neighbours, self._signs, raw, slopes)
-        self._limit(self._neighbours, self._middles, self._volumes, masses, slopes)
+            self._over_cells(_smooth, self._neighbours, self._signs, raw, slopes)
+        self._over_cells(self._limit, self._neighbours, self._middles, *fixed, slopes)
         return halo.update(slopes)
+
+    def _over_cells(self, kernel: Callable[..., None], *arguments: Any) -> None:
+        over_rows(
+            lambda part: kernel(*arguments, part.start, part.stop), len(self._neighbours), self._threads
+        )
 
 
 def _least_squares(arms: Array) -> Array:
     """Return w (cells, neighbours, d) with g = sum_j w_j (rho_j - rho_K), for neighbours at x_K + arms."""
-    lengths = np.linalg.norm(arms, axis=2)
-    directions = arms / np.where(lengths > 0.0, lengths, 1.0)[..., None]
-    inverse = np.linalg.pinv(np.einsum("nja,njb->nab", directions, directions), rcond=_RANK, hermitian=True)
-    weights = np.einsum("nab,njb->nja", inverse, directions)
-    return np.ascontiguousarray(weights / np.where(lengths > 0.0, lengths, np.inf)[..., None])
+    weights = np.empty_like(arms)
+    for start in range(0, len(arms), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        lengths = np.linalg.norm(arms[block], axis=2)
+        directions = arms[block] / np.where(lengths > 0.0, lengths, 1.0)[..., None]
+        squares = np.einsum("nja,njb->nab", directions, directions)
+        inverse = np.linalg.pinv(squares, rcond=_RANK, hermitian=True)
+        np.einsum("nab,njb->nja", inverse, directions, out=weights[block])
+        weights[block] /= np.where(lengths > 0.0, lengths, np.inf)[..., None]
+    return weights
 
 
 @lru_cache
 def _kernels(faces_per_cell: int, dim: int, monotone: bool) -> tuple[Callable, Callable]:
     """Compile slopes and limiter for one type of cell: short loops of known length are unrolled."""
 
-    @njit(cache=True)
-    def least_squares(neighbours, weights, volumes, masses, everywhere, slopes):  # type: ignore[no-untyped-def]
-        for cell in range(neighbours.shape[0]):
+    @njit(cache=True, nogil=True)
+    def least_squares(neighbours, weights, volumes, masses, everywhere, slopes, start, stop):  # type: ignore[no-untyped-def]
+        for cell in range(start, stop):
             for a in range(dim):
                 slopes[cell, a] = 0.0
             if everywhere or masses[cell] > 0.0:
@@ -118,9 +133,9 @@ def _kernels(faces_per_cell: int, dim: int, monotone: bool) -> tuple[Callable, C
                     for a in range(dim):
                         slopes[cell, a] += weights[cell, j, a] * difference
 
-    @njit(cache=True)
-    def limit(neighbours, middles, volumes, masses, slopes):  # type: ignore[no-untyped-def]
-        for cell in range(neighbours.shape[0]):
+    @njit(cache=True, nogil=True)
+    def limit(neighbours, middles, volumes, masses, slopes, start, stop):  # type: ignore[no-untyped-def]
+        for cell in range(start, stop):
             mean = masses[cell] / volumes[cell]
             share = 1.0
             if monotone:
@@ -148,10 +163,10 @@ def _kernels(faces_per_cell: int, dim: int, monotone: bool) -> tuple[Callable, C
     return least_squares, limit
 
 
-@njit(cache=True)
-def _smooth(neighbours, signs, slopes, result):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _smooth(neighbours, signs, slopes, result, start, stop):  # type: ignore[no-untyped-def]
     """Means of the slopes of each cell and its neighbours; without its own in a cell at a wall."""
-    for cell in range(neighbours.shape[0]):
+    for cell in range(start, stop):
         count = 0
         for j in range(neighbours.shape[1]):
             count += signs[cell, j] != 0

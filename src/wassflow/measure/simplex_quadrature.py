@@ -114,9 +114,20 @@ def adaptive_integrals(
     A simplex is split (into 2^d by bisection) while its integral changes by more than ``tolerance`` (called
     with the first estimate of all the integrals), at most ``levels`` times.
     """
-    volumes = simplex_volumes(simplices)
-    integrals = volumes * cell_means(simplices, function)
+    integrals = simplex_volumes(simplices) * cell_means(simplices, function)
     allowed = tolerance(integrals)
+    # one block after another: all of them, split into 2^d at once, need a multiple of the memory of a mesh
+    step = max(1, BLOCK >> simplices.shape[2])
+    for start in range(0, len(simplices), step):
+        block = slice(start, start + step)
+        _correct(integrals[block], simplices[block], function, levels, allowed)
+    return integrals
+
+
+def _correct(
+    integrals: Array, simplices: Array, function: Callable[[Array], Array], levels: int, allowed: float
+) -> None:
+    """Add to the integrals what splitting changes, of simplices that change by more than ``allowed``."""
     dim = simplices.shape[2]
     parents, pieces, coarse = np.arange(len(simplices)), simplices, integrals.copy()
     for _ in range(levels):
@@ -131,4 +142,3 @@ def adaptive_integrals(
             break
         keep = np.repeat(rough, 1 << dim)
         parents, pieces, coarse = np.repeat(parents, 1 << dim)[keep], parts[keep], fine[keep]
-    return integrals

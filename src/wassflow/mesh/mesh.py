@@ -200,6 +200,16 @@ class Mesh:
         return self.nodes[self.cell_nodes]
 
     @cached_property
+    def face_arms(self) -> Array:
+        """From the centroids of the left and right cell of each face to its midpoint, across periods too,
+        (faces, 2, d)."""
+        arms = np.empty((len(self.face_cells), 2, self.dim))
+        left, right = self.face_cells[:, 0], self.face_cells[:, 1]
+        np.subtract(self.face_midpoints, self.centroids[left], out=arms[:, 0])
+        np.subtract(self.face_midpoints, self.centroids[right] + self.face_offsets, out=arms[:, 1])
+        return arms
+
+    @cached_property
     def covariances(self) -> Array:
         """Second moment matrices about the centroid, int_K (x - x_K)(x - x_K)^T dx / |K|, (cells, d, d)."""
         return geometry.covariances(
