@@ -54,6 +54,7 @@ class SpecialFaces:
         # which of the faces in layers each special face is, -1 for none
         self._held = np.full(self._special.size, -1)
         self._held[self._row[layers.faces]] = np.arange(layers.faces.size)
+        self._all_places = _places(self._held)
         self._axes = layers.axes
         self.points = np.concatenate([midpoints[special], layers.points])
         # but for those on walls no point touches one, and N is {0}
@@ -98,8 +99,7 @@ class SpecialFaces:
         velocity = self._least(paired, first, self.points_of(rows))
         here = velocity[: rows.size]
         self.faces, held, vectors = (rows_of(of, rows) for of in (self._special, self._held, self._vectors))
-        there = rows.size - 1 + np.cumsum(held >= 0)
-        beside = there + (len(velocity) - rows.size) // 2
+        there, beside = self._all_places if rows.size == self._held.size else _places(held)
 
         def work(part: slice) -> int:
             place = (held[part], there[part], beside[part])
@@ -107,6 +107,16 @@ class SpecialFaces:
             return _through(here[part], vectors[part], self.fluxes[part], self.squares[part])
 
         return sum(over_rows(work, rows.size, self._threads)) == 0
+
+
+def _places(held: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where the points on the wall or kink beside special faces stand, and those close to it.
+
+    Among :meth:`SpecialFaces.points_of` these faces; whatever where no such point belongs to a face.
+    """
+    in_layer = held >= 0
+    there = held.size - 1 + np.cumsum(in_layer)
+    return there, there + np.count_nonzero(in_layer)
 
 
 @njit(cache=True, nogil=True)
