@@ -79,12 +79,13 @@ class CachedFluxes:
         paired, finite = velocity.evaluate(variation, self._all_faces)
         kernel = _kernel(velocity.steepest.dim, paired.fibre is not None, len(self._slots))
         known = velocity.steepest.known(paired, velocity.special)
-        cells = (self._slots, *self._transport.geometry, potential, masses, out)
+        cells = (potential, masses, out)
 
         def work(part: slice) -> tuple[int, tuple[float, ...]]:
             plan = self._plans[part.start]
-            ring = (plan.ends, plan.kept, plan.fluxes, plan.squares)
-            return kernel(*known, *ring, *cells, part.start, part.stop)
+            ring = (plan.fluxes, plan.squares)
+            where = (self._slots, self._transport.geometry)
+            return kernel(*known, plan.ends, plan.kept, ring, *where, cells, part.start, part.stop)
 
         wrong, found = zip(*over_rows(work, out.size, self._threads), strict=True)
         return Change.of_parts(found) if finite and not any(wrong) else Change(outflow=np.nan)
@@ -137,75 +138,41 @@ def _kernel(dim: int, along_fibres: bool, faces_per_cell: int) -> Callable:
     """Compile for what is known beforehand, as the kernels of faces and of cells are."""
 
     @njit(cache=True, nogil=True, error_model="numpy")
-    def kernel(  # type: ignore[no-untyped-def]
-        paired,
-        fibre,
-        weights,
-        kinds,
-        kind,
-        special_faces,
-        special_fluxes,
-        special_squares,
-        ends,
-        kept,
-        fluxes,
-        squares,
-        slots,
-        signs,
-        offsets,
-        inverse_volumes,
-        potential,
-        masses,
-        out,
-        start,
-        stop,
-    ):
-        ring = fluxes.size - kept.size
+    def kernel(known, special_faces, ends, kept, ring, slots, geometry, cells, start, stop):  # type: ignore[no-untyped-def]
+        numbers, special_fluxes, special_squares = special_faces
+        fluxes, squares = ring
+        length = fluxes.size - kept.size
         wrong, special = 0, 0
         for row in range(kept.size):
             face = kept[row]
-            flux, square = steepest(paired, fibre, weights, kinds, kind, face, face, dim, along_fibres)
+            flux, square = steepest(known, face, face, dim, along_fibres)
             wrong += 0 if flux - flux == 0.0 else 1
-            while special < special_faces.size and special_faces[special] < face:
+            while special < numbers.size and numbers[special] < face:
                 special += 1
-            if special < special_faces.size and special_faces[special] == face:
+            if special < numbers.size and numbers[special] == face:
                 flux, square = special_fluxes[special], special_squares[special]
-            fluxes[ring + row] = flux
-            squares[ring + row] = square
-        special = np.searchsorted(special_faces, ends[0])
+            fluxes[length + row] = flux
+            squares[length + row] = square
+        special = np.searchsorted(numbers, ends[0])
         largest, mass, dissipation, potential_rate = 0.0, 0.0, 0.0, 0.0
         for block in range(ends.size - 1):
             first = ends[block]
             while first < ends[block + 1]:
-                end = min(ends[block + 1], ring * (first // ring + 1))
-                shift = first % ring - first
+                end = min(ends[block + 1], length * (first // length + 1))
+                shift = first % length - first
                 for face in range(first, end):
-                    flux, square = steepest(
-                        paired, fibre, weights, kinds, kind, face, face, dim, along_fibres
-                    )
+                    flux, square = steepest(known, face, face, dim, along_fibres)
                     write(fluxes, face + shift, flux)
                     write(squares, face + shift, square)
                     wrong += 0 if flux - flux == 0.0 else 1
-                while special < special_faces.size and special_faces[special] < end:
-                    fluxes[special_faces[special] + shift] = special_fluxes[special]
-                    squares[special_faces[special] + shift] = special_squares[special]
+                while special < numbers.size and numbers[special] < end:
+                    fluxes[numbers[special] + shift] = special_fluxes[special]
+                    squares[numbers[special] + shift] = special_squares[special]
                     special += 1
                 first = end
             begin = start + block * BLOCK
-            found = change_of_block(
-                slots,
-                signs,
-                offsets,
-                inverse_volumes,
-                fluxes,
-                squares,
-                potential,
-                masses,
-                out,
-                begin,
-                min(begin + BLOCK, stop),
-                faces_per_cell,
-            )
+            end = min(begin + BLOCK, stop)
+            found = change_of_block(slots, geometry, ring, cells, begin, end, faces_per_cell)
             largest = max(found[0], largest)
             mass += found[1]
             dissipation += found[2]

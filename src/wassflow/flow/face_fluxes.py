@@ -81,24 +81,26 @@ class SteepestFluxes:
 
         return sum(over_rows(work, faces.size, self._threads)) == 0
 
-    def known(self, paired: Pairings, special: SpecialFaces) -> tuple[NDArray, ...]:
-        """Return what kernels know of faces: the arrays that :func:`steepest` takes, and the special faces.
+    def known(
+        self, paired: Pairings, special: SpecialFaces
+    ) -> tuple[tuple[NDArray, ...], tuple[NDArray, ...]]:
+        """Return what kernels know of faces, and of the special ones among them.
 
         <R', D Phi> flattened, fibre and weight of each point, or nothing where each is alone; kinds of faces,
-        and of which kind each face is; numbers, fluxes and squares of special faces.
+        and of which kind each face is. Then numbers, fluxes and squares of special faces.
         """
         fibre, weights = paired.fibre, paired.weights
         if fibre is None or weights is None:
             fibre, weights = np.empty(0, dtype=np.int32), np.empty(0)
         values = np.ascontiguousarray(paired.values).reshape(-1)
-        found = (special.faces, special.fluxes, special.squares)
-        return (values, fibre, weights, *self._kinds, *found)
+        return (values, fibre, weights, *self._kinds), (special.faces, special.fluxes, special.squares)
 
 
 # Not in the closure of the kernels: numba finds those on disk only if there are nothing but numbers in it.
 @njit(cache=True, inline="always")
-def steepest(paired, fibre, weights, kinds, kind, row, face, dim, along_fibres):  # type: ignore[no-untyped-def]
+def steepest(known, row, face, dim, along_fibres):  # type: ignore[no-untyped-def]
     """Return flux and square of one face, which is number ``row`` of those that were asked for."""
+    paired, fibre, weights, kinds, kind = known
     beside = np.int32(2 * dim * read(kind, face))
     at = np.int32(dim * read(fibre, face)) if along_fibres else row * dim
     flux, square = 0.0, 0.0
@@ -117,35 +119,22 @@ def _kernel(dim: int, along_fibres: bool, everywhere: bool) -> Callable:
     """Compile for what is known beforehand: only without questions in it the loop is vectorised."""
 
     @njit(cache=True, nogil=True)
-    def kernel(  # type: ignore[no-untyped-def]
-        paired,
-        fibre,
-        weights,
-        kinds,
-        kind,
-        special_faces,
-        special_fluxes,
-        special_squares,
-        faces,
-        start,
-        stop,
-        fluxes,
-        squares,
-    ):
+    def kernel(known, special_faces, faces, start, stop, fluxes, squares):  # type: ignore[no-untyped-def]
+        numbers, special_fluxes, special_squares = special_faces
         wrong = 0
-        special = np.searchsorted(special_faces, faces[start]) if stop > start else 0
+        special = np.searchsorted(numbers, faces[start]) if stop > start else 0
         for begin in range(start, stop, _BLOCK):
             end = min(begin + _BLOCK, stop)
             for row in range(begin, end):
                 face = row if everywhere else read(faces, row)
-                flux, square = steepest(paired, fibre, weights, kinds, kind, row, face, dim, along_fibres)
+                flux, square = steepest(known, row, face, dim, along_fibres)
                 write(fluxes, face, flux)
                 write(squares, face, square)
                 # what is not finite does not vanish in a difference with itself
                 wrong += 0 if flux - flux == 0.0 else 1
-            while special < special_faces.size and special_faces[special] <= faces[end - 1]:
-                fluxes[special_faces[special]] = special_fluxes[special]
-                squares[special_faces[special]] = special_squares[special]
+            while special < numbers.size and numbers[special] <= faces[end - 1]:
+                fluxes[numbers[special]] = special_fluxes[special]
+                squares[numbers[special]] = special_squares[special]
                 special += 1
         return wrong
 

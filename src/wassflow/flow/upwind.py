@@ -123,7 +123,7 @@ class UpwindTransport:
             out[:] = 0.0
             return Change(mass=float(masses[: out.size].sum()))
         self._changed_by = fluxes
-        given = (self.faces, *self.geometry, fluxes, squares, potential, masses, out)
+        given = (self.faces, self.geometry, (fluxes, squares), (potential, masses, out))
         return Change.of_parts(self._over_cells(self._change, *given))
 
     @property
@@ -271,25 +271,15 @@ def _net_outflow(offsets, rates, masses, cell, faces_per_cell):  # type: ignore[
 
 
 @njit(cache=True, inline="always")
-def change_of_block(  # type: ignore[no-untyped-def]
-    faces,
-    signs,
-    offsets,
-    inverse_volumes,
-    fluxes,
-    squares,
-    potential,
-    masses,
-    out,
-    begin,
-    end,
-    faces_per_cell,
-):
+def change_of_block(faces, geometry, speeds, cells, begin, end, faces_per_cell):  # type: ignore[no-untyped-def]
     """Do what :meth:`UpwindTransport.change` says for a block of cells; return the attributes of a change.
 
-    ``faces`` tells where the faces of each cell stand in ``fluxes`` and ``squares``. The kernel needs numpy's
-    error model.
+    ``faces`` tells where the faces of each cell stand in ``speeds``, fluxes and squares; ``cells`` are
+    potential, masses and out. The kernel needs numpy's error model.
     """
+    signs, offsets, inverse_volumes = geometry
+    fluxes, squares = speeds
+    potential, masses, out = cells
     largest, mass, dissipation, potential_rate = 0.0, 0.0, 0.0, 0.0
     for cell in range(begin, end):
         own = read(masses, cell)
@@ -327,26 +317,11 @@ def _kernels(faces_per_cell: int) -> tuple[Callable, ...]:
         return largest
 
     @njit(cache=True, nogil=True, error_model="numpy")
-    def change(  # type: ignore[no-untyped-def]
-        faces, signs, offsets, inverse_volumes, fluxes, squares, potential, masses, out, start, stop
-    ):
+    def change(faces, geometry, speeds, cells, start, stop):  # type: ignore[no-untyped-def]
         largest, mass, dissipation, potential_rate = 0.0, 0.0, 0.0, 0.0
         for begin in range(start, stop, BLOCK):
             end = min(begin + BLOCK, stop)
-            found = change_of_block(
-                faces,
-                signs,
-                offsets,
-                inverse_volumes,
-                fluxes,
-                squares,
-                potential,
-                masses,
-                out,
-                begin,
-                end,
-                faces_per_cell,
-            )
+            found = change_of_block(faces, geometry, speeds, cells, begin, end, faces_per_cell)
             largest = max(found[0], largest)
             mass += found[1]
             dissipation += found[2]
