@@ -152,6 +152,21 @@ def test_many_steps_are_so_many_steps(cell, count, reach, monkeypatch):
     assert np.array_equal(masses, start)
 
 
+def test_threads_take_many_steps_without_waiting_for_each_other(monkeypatch):
+    monkeypatch.setattr("wassflow.flow.staggered._BLOCK", 1000)
+    mesh = box(Box([0.0, 0.0], [1.0, 1.0]), cells=(92, 92), cell="triangle")
+    start, fluxes = np.random.default_rng(6).random(mesh.num_cells), np.sin(np.arange(len(mesh.face_cells)))
+    found = []
+    for threads in (1, 2):
+        transport = UpwindTransport(mesh, threads)
+        dt = 0.9 / transport.set_fluxes(fluxes, start)
+        found.append(transport.steps(start, dt, 5, np.empty_like(start)))
+    for _ in range(5):
+        start = transport.step(start, dt, np.empty_like(start))
+    assert np.array_equal(found[0], start)
+    assert np.array_equal(found[1], start)
+
+
 @settings(max_examples=40)
 @given(
     cell=st.sampled_from(CELLS),

@@ -6,20 +6,26 @@ from collections.abc import Iterator
 _BLOCK = 16_384
 
 
-def staggered(cells: int, count: int, reach: int) -> Iterator[tuple[int, slice]]:
-    """Yield which step, from 0, is next, and which cells take it, until all have taken ``count`` steps.
+def staggered(part: slice, cells: int, count: int, reach: int) -> Iterator[tuple[int, slice]]:
+    """Yield which step, from 0, is next, and which cells take it, until those of ``part`` have taken all.
 
     A step follows the one before at the distance ``reach`` within which neighbours stand: all of them have
     taken that one (time skewing: Wonnacott, Proc. 14th Int. Parallel and Distributed Processing Symposium
-    (2000) 171). What they were before that is needed no more: two arrays in turns are enough.
+    (2000) 171). What they were before that is needed no more: two arrays in turns are enough. Cells beside
+    the part take all steps but the last ones, so that nobody else needs to be waited for.
 
-    >>> [(step, part.start, part.stop) for step, part in staggered(20_000, count=2, reach=1000)]
-    [(0, 0, 16384), (1, 0, 15384), (0, 16384, 20000), (1, 15384, 20000)]
+    >>> steps = staggered(slice(0, 20_000), cells=30_000, count=2, reach=1000)
+    >>> [(step, block.start, block.stop) for step, block in steps]
+    [(0, 0, 16384), (1, 0, 15384), (0, 16384, 21000), (1, 15384, 20000)]
     """
-    done = [0] * count
-    for front in range(_BLOCK, cells + count * (reach + _BLOCK), _BLOCK):
+    margins = [(count - 1 - step) * reach for step in range(count)]
+    done = [max(part.start - margin, 0) for margin in margins]
+    ends = [min(part.stop + margin, cells) for margin in margins]
+    front = done[0]
+    while done[-1] < ends[-1]:
+        front += _BLOCK
         for step, start in enumerate(done):
-            stop = min(front - step * reach, cells)
+            stop = min(front - step * reach, ends[step])
             if stop > start:
                 yield step, slice(start, stop)
                 done[step] = stop
