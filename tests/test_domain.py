@@ -141,6 +141,36 @@ def test_box_and_polytope_agree(seed, dim):
     velocities = rng.normal(size=points.shape)
     difference = polytope.project_velocity(nearest, velocities) - box.project_velocity(nearest, velocities)
     assert np.abs(difference).max() < ROUNDING
+    targets = nearest + velocities
+    assert np.abs(polytope.slide(nearest, targets) - box.slide(nearest, targets)).max() < ROUNDING
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10**6), dim=st.integers(2, 3))
+def test_sliding_twice_for_half_the_time_is_sliding_once(seed, dim):
+    rng = np.random.default_rng(seed)
+    polytope = _random_polytope(dim, seed)
+    points = polytope.project(rng.normal(size=(30, dim)))
+    shift = rng.normal(size=(30, dim))
+    half = polytope.slide(points, points + 0.5 * shift)
+    once = polytope.slide(points, points + shift)
+    assert np.all(polytope.contains(once))
+    # corners where walls nearly agree amplify rounding
+    assert np.abs(polytope.slide(half, half + 0.5 * shift) - once).max() < 1e-9
+    # the work of a constant force is the square of the speed that walls leave it: no less than along a chord
+    work = np.einsum("ij,ij->i", shift, once - points)
+    assert np.all(work >= np.einsum("ij,ij->i", once - points, once - points) - 1e-9)
+
+
+def test_sliding_is_the_limit_of_short_projected_steps():
+    disk = _disk(7)
+    points, shift = np.array([[-0.2, 0.8], [0.1, -0.5]]), np.array([[1.2, 0.3], [0.5, -1.5]])
+    steps, moved = 4000, points
+    for _ in range(steps):
+        moved = disk.project(moved + shift / steps)
+    # a step across a corner is wrong by its own length at most
+    assert np.abs(disk.slide(points, points + shift) - moved).max() < 7 * 2.0 / steps
+    assert np.abs(disk.project(points + shift) - moved).max() > 0.05
 
 
 def test_box_walls_and_tolerance():

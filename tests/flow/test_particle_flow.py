@@ -249,6 +249,17 @@ def test_particles_slide_along_an_oblique_wall_into_the_corner():
     assert np.all(triangle.contains(trajectory.final.points))
 
 
+@pytest.mark.parametrize("integrator", ["euler", "rk4", "rk45", "forward-backward", "forward-backward-2"])
+def test_particles_go_round_an_obtuse_corner_exactly(integrator):
+    # along the wall x + 2 y = 3 to the corner (1, 1), then along 2 x + y = 3, as fast as the walls let them
+    kite = Polytope([[1.0, 2.0], [2.0, 1.0], [-1.0, 0.0], [0.0, -1.0]], [3.0, 3.0, 0.0, 0.0])
+    F = drift([1.0, 0.0], regularizer.Zero())
+    run = ParticleFlow(F, kite, integrator=integrator, dt=0.3).run(ParticleCloud([[0.6, 1.2]]), 1.0)
+    # 1/sqrt(5) (2, -1) takes the time 1/2, at the speed 2/sqrt(5); then 1/sqrt(5) (1, -2) at 1/sqrt(5)
+    expected = np.array([1.0, 1.0]) + 0.5 / 5.0 * np.array([1.0, -2.0])
+    assert run.final.points[0] == pytest.approx(expected, abs=1e-12)
+
+
 @settings(max_examples=15)
 @given(st.integers(0, 10_000), st.sampled_from([2, 3]), st.booleans())
 def test_particles_stay_in_polytopes_and_lose_energy(seed, dim, kinked):

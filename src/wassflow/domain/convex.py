@@ -43,6 +43,15 @@ class Domain(ABC):
         Periodic coordinates stay as they are, so that paths stay continuous: see :meth:`wrap`.
         """
 
+    def slide(self, u: ArrayLike, targets: ArrayLike) -> Array:
+        """Return where paths from points u (n, d) of Omega straight to the targets (n, d) end, (n, d).
+
+        A path that meets a wall goes on with the velocity that the walls leave it
+        (:meth:`project_velocity`) until its time is over: the flow of a constant velocity in Omega, exactly.
+        Where walls are orthogonal that is the projection of the target.
+        """
+        return self.project(targets)
+
     @abstractmethod
     def project_velocity(self, u: ArrayLike, v: ArrayLike, tol: float = 0.0) -> Array:
         """Project velocities (n, d) on the tangent cones of Omega at the points u (n, d).

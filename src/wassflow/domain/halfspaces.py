@@ -1,4 +1,4 @@
-"""Kernels for many points and finitely many halfspaces {x : n.x <= b}: membership and nearest points."""
+"""Kernels for many points and finitely many halfspaces {x : n.x <= b}: membership, nearest points, paths."""
 
 import numpy as np
 from numba import njit
@@ -189,3 +189,59 @@ def project_velocities(points, velocities, normals, offsets, center, radius, sla
         if count > 0 and not _nearest_in_halfspaces(velocities[i], touched, zeros, count, projected[i]):
             return projected, i
     return projected, -1
+
+
+@njit(cache=True)
+def slide_along(points, targets, normals, offsets, center, radius, slack):
+    """Return ends of paths from points towards targets ``(n, d)`` that slide on walls, and a failure or -1.
+
+    With v the velocity of least norm among target - point minus normals of the walls that are touched, a path
+    is straight until the next wall.
+    """
+    dim = points.shape[1]
+    ends = targets.copy()
+    touched = np.empty_like(normals)
+    zeros = np.zeros_like(offsets)
+    shift, velocity, x = np.empty(dim), np.empty(dim), np.empty(dim)
+    for i in range(points.shape[0]):
+        if _in_ball(targets[i], center, radius):
+            continue
+        length = 0.0
+        for a in range(dim):
+            x[a] = points[i, a]
+            shift[a] = targets[i, a] - x[a]
+            length += shift[a] ** 2
+        # what moves towards a wall more slowly moves along it, up to rounding
+        still = 1e-12 * np.sqrt(length)
+        left = 1.0
+        for _ in range(4 * (offsets.size + dim)):
+            count = 0
+            for k in range(offsets.size):
+                level = -offsets[k]
+                for a in range(dim):
+                    level += normals[k, a] * x[a]
+                if level >= -slack:
+                    for a in range(dim):
+                        touched[count, a] = normals[k, a]
+                    count += 1
+            if not _nearest_in_halfspaces(shift, touched, zeros, count, velocity):
+                return ends, i
+            step = left
+            for k in range(offsets.size):
+                gap, rate = offsets[k], 0.0
+                for a in range(dim):
+                    gap -= normals[k, a] * x[a]
+                    rate += normals[k, a] * velocity[a]
+                if rate > still:
+                    step = min(step, max(gap, 0.0) / rate)
+            for a in range(dim):
+                x[a] += step * velocity[a]
+            left -= step
+            if left <= 0.0:
+                break
+        else:
+            return ends, i
+        # on the walls exactly
+        if not _nearest_in_halfspaces(x, normals, offsets, offsets.size, ends[i]):
+            return ends, i
+    return ends, -1

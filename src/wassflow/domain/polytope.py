@@ -9,7 +9,7 @@ from scipy.spatial import ConvexHull, QhullError
 
 from wassflow.arguments import Array, as_points, as_vector
 from wassflow.domain.convex import Domain, coordinate_scale, same_shape
-from wassflow.domain.halfspaces import inside, nearest_points, project_velocities
+from wassflow.domain.halfspaces import inside, nearest_points, project_velocities, slide_along
 from wassflow.errors import WassflowError
 
 
@@ -95,6 +95,25 @@ class Polytope(Domain):
                 f"the projection of {points[failed]} on {self!r} did not end; its walls are degenerate"
             )
         return nearest
+
+    def slide(self, u: ArrayLike, targets: ArrayLike) -> Array:
+        """Return where paths straight to the targets end, sliding along walls; see :meth:`Domain.slide`.
+
+        >>> corner = Polytope([[-1.0, 0.0], [0.0, -1.0], [1.0, 1.0]], [0.0, 0.0, 1.0])
+        >>> corner.slide([[0.25, 0.5]], [[0.25, 1.5]]).round(12) + 0.0
+        array([[0. , 1. ]])
+        """
+        points, ends = as_points("u", u, self.dim), as_points("targets", targets, self.dim)
+        same_shape(points, ends)
+        moved, failed = slide_along(
+            points, ends, self.normals, self.offsets, self.center, self.radius, 1e-12 * self._scale
+        )
+        if failed >= 0:
+            raise WassflowError(
+                f"the path from {points[failed]} to {ends[failed]} in {self!r} did not end; its walls are "
+                "degenerate"
+            )
+        return moved
 
     def project_velocity(self, u: ArrayLike, v: ArrayLike, tol: float = 0.0) -> Array:
         """Project velocities on the tangent cones; see :meth:`Domain.project_velocity`."""

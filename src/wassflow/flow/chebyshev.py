@@ -17,7 +17,7 @@ class RungeKuttaChebyshev(Integrator):
     Sommeijer, Shampine and Verwer, J. Comput. Appl. Math. 88 (1998) 315. With s stages it is stable for dt
     times the curvature of F up to 0.65 s^2, where other explicit methods reach a few times s. Near rest,
     where only stability limits steps, it goes as far with 10 evaluations as the method of Dormand and Prince
-    with 120. Positions are projected on Omega after every stage.
+    with 120. Every stage ends in Omega, where paths slide on walls.
 
     Args:
         stages: s, at least 2.
@@ -49,15 +49,15 @@ class RungeKuttaChebyshev(Integrator):
         self._b, self._a, self._w0 = b, a, w0
 
     def propose(self, system: ParticleSystem, start: ParticleState, dt: float) -> Proposal:
-        """Return the projected end point of the step."""
+        """Return the end point of the step."""
         a, b, u, first = self._a, self._b, start.points, start.explicit
-        older, old = u, system.project(u + (b[1] * self._w1 * dt) * first)
+        older, old = u, system.reach(u, u + (b[1] * self._w1 * dt) * first)
         for j in range(2, self._stages + 1):
             mu, nu = 2.0 * b[j] * self._w0 / b[j - 1], -b[j] / b[j - 2]
             step = 2.0 * b[j] * self._w1 / b[j - 1] * dt
             forces = system.evaluate(old).explicit - a[j - 1] * first
             new = (1.0 - mu - nu) * u + mu * old + nu * older + step * forces
-            older, old = old, system.project(new)
+            older, old = old, system.reach(u, new)
         return Proposal(old, [first])
 
     def assess(
@@ -66,7 +66,7 @@ class RungeKuttaChebyshev(Integrator):
         """Estimate the error as the authors do, and the work of velocities by the trapezoidal rule."""
         moved = end.points - start.points
         partner = 0.8 * (start.points - end.points) + (0.4 * dt) * (start.explicit + end.explicit)
-        error = system.rms(system.project(end.points + partner) - end.points)
+        error = system.rms(system.reach(end.points, end.points + partner) - end.points)
         work: Array = moved * np.where(
             end.velocity == 0.0, start.velocity, 0.5 * (start.velocity + end.velocity)
         )

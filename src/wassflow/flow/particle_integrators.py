@@ -1,6 +1,6 @@
 """One step of u_i' = v(u_i): explicit Runge-Kutta where V is smooth, forward-backward where it has kinks.
 
-Walls are met by projection: positions never leave Omega.
+Positions never leave Omega: a path that meets a wall slides along it.
 """
 
 import numpy as np
@@ -14,10 +14,11 @@ from wassflow.functional.regularizer import Callable, Regularizer, Sum
 
 
 class RungeKutta(Integrator):
-    """Explicit Runge-Kutta method, with projection on Omega after each stage.
+    """Explicit Runge-Kutta method whose stages end in Omega.
 
-    A stage uses the velocity before its projection on the tangent cone: a particle that would pass a wall is
-    then put on it by the projection of its position, exactly, and not stopped short of it.
+    A stage uses the velocity before its projection on the tangent cone, along a path that slides on walls
+    (:meth:`wassflow.Domain.slide`): a particle that would pass a wall is then put on it exactly, and not
+    stopped short of it, and one that goes round a corner is where it would be under a constant force.
 
     Args:
         matrix: strictly lower triangular coefficients a_ij, row by row, without the empty first row.
@@ -42,25 +43,25 @@ class RungeKutta(Integrator):
         self._partner = partner
 
     def propose(self, system: ParticleSystem, start: ParticleState, dt: float) -> Proposal:
-        """Return the projected end point of the step."""
+        """Return the end point of the step."""
         stages = [start.explicit]
         squares = self._weights[0] * start.velocity**2
         for row, weight in zip(self._matrix, self._weights[1:], strict=True):
-            stage = system.evaluate(system.project(_along(start.points, row, stages, dt)))
+            stage = system.evaluate(system.reach(start.points, _along(start.points, row, stages, dt)))
             stages.append(stage.explicit)
             squares += weight * stage.velocity**2
-        points = system.project(_along(start.points, self._weights, stages, dt))
+        points = system.reach(start.points, _along(start.points, self._weights, stages, dt))
         return Proposal(points, stages, dt * squares)
 
     def assess(
         self, system: ParticleSystem, start: ParticleState, proposal: Proposal, end: ParticleState, dt: float
     ) -> tuple[float, float]:
-        """Compare with the embedded method, projected as well: what the walls absorb is no error.
+        """Compare with the embedded method, in Omega as well: what the walls absorb is no error.
 
         A coordinate that came to rest on a wall moved with its first velocity until then.
         """
         partner = _along(start.points, self._partner, [*proposal.stages, end.explicit], dt)
-        error = system.rms(system.project(partner) - proposal.points)
+        error = system.rms(system.reach(start.points, partner) - proposal.points)
         assert proposal.squares is not None
         stopped = (end.velocity == 0.0) & (start.velocity != 0.0)
         travelled = start.velocity * (end.points - start.points)
@@ -68,10 +69,10 @@ class RungeKutta(Integrator):
 
 
 class ForwardBackward(Integrator):
-    """Forward step on the smooth part of the velocity, exact prox of the kinks of V, projection on Omega.
+    """Forward step on the smooth part of the velocity, exact prox of the kinks of V, sliding on walls.
 
-    With vt the explicit velocity and P_s the proximal map of s V followed by the projection on Omega (the
-    joint proximal map where the two are separable, as for |w| in a box):
+    With vt the explicit velocity and P_s the proximal map of s V, its path sliding on walls (the joint
+    proximal map of V and Omega where the two are separable, as for |w| in a box):
 
         order 1:  u+ = P_dt(u + dt vt(u))
         order 2:  u1 = P_dt(u + dt vt(u)),   u+ = P_dt(u + dt/2 (vt(u) + vt(u1)))                     (*)
@@ -98,7 +99,7 @@ class ForwardBackward(Integrator):
         stage = system.evaluate(predictor)
         points = self._backward(system, start, 0.5 * (start.explicit + stage.explicit), dt)
         if kinks_at_zeros(start.variation.regularizer):
-            explicit = system.project(start.points + 0.5 * dt * (start.free + stage.free))
+            explicit = system.reach(start.points, start.points + 0.5 * dt * (start.free + stage.free))
             signs = np.sign(start.points)
             met = np.any(
                 (np.sign(predictor) != signs) | (np.sign(points) != signs) | (np.sign(explicit) != signs),
@@ -123,7 +124,7 @@ class ForwardBackward(Integrator):
         moved = regularizer.prox(start.points + dt * explicit, dt)
         if not regularizer.smooth and kinks_at_zeros(regularizer):
             self._pass_through_zero(start, explicit, dt, moved)
-        return system.project(moved)
+        return system.reach(start.points, moved)
 
     @staticmethod
     def _pass_through_zero(start: ParticleState, explicit: Array, dt: float, moved: Array) -> None:

@@ -116,10 +116,13 @@ class ParticleSystem:
         """Whether, on some rank, features are evaluated in another way than they were for ``state``."""
         return self._any(self.functional.features.revision != state.revision)
 
-    def project(self, points: Array) -> Array:
-        """Return the nearest points of Omega, and of their creases for particles that are held on them."""
-        points = self.held.project(points)
-        return points if self.domain is None else self.domain.project(points)
+    def reach(self, start: Array, targets: Array) -> Array:
+        """Return where straight paths from ``start`` to ``targets`` end: on walls they slide along them.
+
+        Particles that are held on creases are put on them.
+        """
+        targets = self.held.project(targets)
+        return targets if self.domain is None else self.domain.slide(start, targets)
 
     def catch(self, state: ParticleState, end: ParticleState, dt: float) -> bool:
         """Hold the particles that a step ``dt``, or its first stage, takes across attracting creases."""
