@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import wassflow
+from wassflow.cases.case import _BUILDERS as case_registry
+from wassflow.cases.exact import WeightAbsorption
 from wassflow.cli.app import app
 from wassflow.cli.case_files import read_problem
 from wassflow.cli.values import case_parameters, cells_per_axis, integers, numbers
@@ -266,6 +268,32 @@ def test_refine_writes_orders(tmp_path):
         for kind in ("csv", "json", "png", "txt")
     ]
     assert "order" in result.stdout
+
+
+def test_refine_tells_absorbed_mass_where_a_kink_absorbs(tmp_path, monkeypatch):
+    exact = WeightAbsorption(1.0)
+
+    def absorption() -> wassflow.cases.Case:
+        """A kink."""
+        return wassflow.cases.Case(
+            functional=exact.functional,
+            domain=exact.domain,
+            initial=exact.initial,
+            times=(0.0, 0.5),
+            cells=(16, 2),
+            cell="quadrilateral",
+            exact=exact,
+        )
+
+    monkeypatch.setitem(case_registry, "absorption", absorption)
+    result = call("refine", "absorption", "--cells", "8,16", "--scheme", "upwind", "--output", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert files(tmp_path) == [
+        *(f"absorption/absorbed_mass-upwind.{kind}" for kind in ("csv", "json", "txt")),
+        *(f"absorption/mesh_refinement-upwind.{kind}" for kind in ("csv", "json", "png", "txt")),
+    ]
+    assert "absorption: absorbed mass on {u_0 = 0}" in result.stdout
+    assert "t = 0.5, exact 0.500" in result.stdout
 
 
 def test_quiet_prints_nothing(tmp_path):

@@ -10,7 +10,7 @@ from plot.layout import clashes
 import wassflow as wf
 from wassflow.flow import Trajectory
 from wassflow.plot import errors, mesh_refinement, new_figure
-from wassflow.study import MeshRefinement, observed_orders
+from wassflow.study import AbsorbedMass, MeshRefinement, observed_orders
 
 SIZES = (0.4, 0.2, 0.1)
 TIMES = (0.5, 1.0)
@@ -49,7 +49,8 @@ def study():
         finest_h=0.0,
         orders={key: pairwise for key, (pairwise, _) in orders.items()},
         order={key: order for key, (_, order) in orders.items()},
-        finest=Trajectory(np.array(TIMES), np.ones(2), np.zeros(2), np.zeros((2, 1)), list(TIMES), [mu, mu]),
+        flows=[Trajectory(np.array(TIMES), np.ones(2), np.zeros(2), np.zeros((2, 1)), list(TIMES), [mu, mu])],
+        solution=None,
     )
 
 
@@ -75,4 +76,33 @@ def test_the_figure_has_the_density_and_a_panel_for_every_time(study):
     assert len(figure.axes) == 1 + 1 + len(TIMES)
     assert [ax.get_ylabel() for ax in figure.axes[-2:]] == ["error at $t = 0.5$", "error at $t = 1$"]
     assert "errors against the exact solution" in " ".join(text.get_text() for text in figure.texts)
+    assert clashes(figure, keys_on_axes=True) == []
+
+
+def test_absorbed_mass_gets_a_panel(study):
+    cells, powers = (1, 2), (0.5, 1.0)
+    records = [
+        {"level": i, "time": 1.0, "cells": k, "h": h, "exact": 0.3, "error": (-1) ** i * h**power}
+        for k, power in zip(cells, powers, strict=True)
+        for i, h in enumerate(SIZES)
+    ]
+    absorbed = AbsorbedMass(
+        name="by-hand",
+        where=[{0: 0.0}],
+        cells=cells,
+        times=(1.0,),
+        accuracy=1e-3,
+        records=records,
+        orders={},
+        order={(1.0, 1): 0.5, (1.0, 2): float("nan")},
+    )
+    figure = mesh_refinement(study, absorbed)
+    assert len(figure.axes) == 1 + 1 + len(TIMES) + 1
+    ax = figure.axes[-1]
+    assert ax.get_ylabel() == "error of the absorbed mass, 0.3 at $t = 1$"
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["1 cell: order 0.50", "2 cells", "of the reference"]
+    lines = [(line.get_xdata(), line.get_ydata()) for line in ax.get_lines()]
+    for power in powers:
+        assert any(len(y) == 3 and np.allclose(y, np.power(x, power)) for x, y in lines)
     assert clashes(figure, keys_on_axes=True) == []

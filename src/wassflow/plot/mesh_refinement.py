@@ -18,9 +18,13 @@ _QUANTITIES = {
     "l1_error": ("$L^1$", TEAL, "^"),
     "w2": ("$W_2$", ORANGE, "s"),
 }
+# Colour and marker of the absorbed mass within some layers of cells, the thinnest first.
+_LAYERS = ((BLUE, "o"), (TEAL, "^"), (ORANGE, "s"), (PURPLE, "D"))
 # What errors are taken against, short enough for the heading of the narrowest page.
 _AGAINST = {"exact": "the exact solution", "quadrature": "quadrature", "finest": "the finest mesh"}
 _MOST_TIMES = 3
+# Errors below are rounding and not shown.
+_ROUNDING = 1e-12
 # Inches.
 _LEFT, _PICTURE, _BETWEEN, _ERRORS, _RIGHT, _TOP, _HEIGHT, _BOTTOM = (
     0.62,
@@ -35,14 +39,16 @@ _LEFT, _PICTURE, _BETWEEN, _ERRORS, _RIGHT, _TOP, _HEIGHT, _BOTTOM = (
 
 
 @styled
-def mesh_refinement(result: Any) -> Figure:
+def mesh_refinement(result: Any, absorbed: Any = None) -> Figure:
     """Draw a mesh refinement study: the density on the finest mesh, and the errors against h at every time.
 
     Args:
         result: :class:`wassflow.study.MeshRefinement`. Of more than three times, the last three are shown.
+        absorbed: :class:`wassflow.study.AbsorbedMass` of it, whose errors at the last time get a panel.
     """
     times = list(result.times)[-_MOST_TIMES:]
-    width = _LEFT + _PICTURE + len(times) * (_BETWEEN + _ERRORS) + _RIGHT
+    panels = len(times) + (absorbed is not None)
+    width = _LEFT + _PICTURE + panels * (_BETWEEN + _ERRORS) + _RIGHT
     page = Page.blank(width, _TOP + _HEIGHT + _BOTTOM)
     mu = result.finest.at(times[-1])
     gallery = Gallery.of([mu], (), coordinate_names(result.case, result.dim))
@@ -56,9 +62,14 @@ def mesh_refinement(result: Any) -> Figure:
     place = (_LEFT, _TOP, _PICTURE, _HEIGHT)
     snapshot(page, place, gallery, 0, mu, title=f"$t = {times[-1]:.3g}$")
     density_bar(page, (_LEFT + 0.1 * _PICTURE, _TOP + _HEIGHT + 0.52, 0.8 * _PICTURE, 0.09), gallery)
-    for i, time in enumerate(times):
-        left = _LEFT + _PICTURE + _BETWEEN + i * (_ERRORS + _BETWEEN)
-        errors(page.axes(left, _TOP, _ERRORS, _HEIGHT), result, time)
+    axes = [
+        page.axes(_LEFT + _PICTURE + _BETWEEN + i * (_ERRORS + _BETWEEN), _TOP, _ERRORS, _HEIGHT)
+        for i in range(panels)
+    ]
+    for ax, time in zip(axes, times, strict=False):
+        errors(ax, result, time)
+    if absorbed is not None:
+        absorbed_mass(axes[-1], absorbed, times[-1])
     return page.figure
 
 
@@ -78,18 +89,12 @@ def errors(ax: Axes, result: Any, time: float) -> None:
         if (time, quantity) not in result.orders:
             continue
         values = np.array([row[quantity] for row in rows], dtype=np.float64)  # nan where there is none
-        positive = values > 0.0
+        positive = values > _ROUNDING
         if not positive.any():
             continue
         order = result.order[time, quantity]
         label = f"{name}: order {order:.2f}" if np.isfinite(order) else name
-        style: dict[str, Any] = {
-            "color": colour,
-            "marker": marker,
-            "markersize": 5.0,
-            "markeredgecolor": "white",
-        }
-        style |= {"markeredgewidth": 0.6, "linewidth": 1.2, "label": label}
+        style = _line(colour, marker, label)
         if quantity == "w2":
             bounds = np.array([[row["w2_lower"], row["w2_upper"]] for row in rows], dtype=np.float64).T
             widths = np.maximum([values - bounds[0], bounds[1] - values], 0.0)[:, positive]
@@ -97,13 +102,59 @@ def errors(ax: Axes, result: Any, time: float) -> None:
         else:
             ax.plot(h[positive], values[positive], **style)
         shown.append(values[positive])
+    fitted = [result.order.get((time, quantity), np.nan) for quantity in ("l1_error", "w2")]
+    _logarithmic(ax, h, shown, second=np.nanmax([*fitted, 0.0]) > 1.5)
+    ax.set_ylabel(f"error at $t = {time:.3g}$")
+
+
+@styled
+def absorbed_mass(ax: Axes, absorbed: Any, time: float) -> None:
+    """Draw the errors of absorbed masses at one time against h, for every number of layers of cells.
+
+    Args:
+        ax: where to draw.
+        absorbed: :class:`wassflow.study.AbsorbedMass`.
+        time: one of its times.
+    """
+    h = np.array([row["h"] for row in absorbed.select(time, absorbed.cells[0])])
+    shown: list[Array] = []
+    for cells, (colour, marker) in zip(absorbed.cells, _LAYERS, strict=False):
+        values = np.abs([row["error"] for row in absorbed.select(time, cells)])
+        positive = values > _ROUNDING
+        if not positive.any():
+            continue
+        order = absorbed.order[time, cells]
+        name = "1 cell" if cells == 1 else f"{cells} cells"
+        label = f"{name}: order {order:.2f}" if np.isfinite(order) else name
+        ax.plot(h[positive], values[positive], **_line(colour, marker, label))
+        shown.append(values[positive])
+    _logarithmic(ax, h, shown, second=False)
+    if absorbed.accuracy > 0.0:
+        ax.axhspan(0.0, absorbed.accuracy, color=FAINT, zorder=0, label="of the reference")
+        ax.legend(loc="upper left", ncols=2, columnspacing=1.0, borderaxespad=0.0, fontsize=9)
+    ax.set_ylabel(f"error of the absorbed mass, {absorbed.exact(time):.3g} at $t = {time:.3g}$")
+
+
+def _line(colour: str, marker: str, label: str) -> dict[str, Any]:
+    return {
+        "color": colour,
+        "marker": marker,
+        "markersize": 5.0,
+        "markeredgecolor": "white",
+        "markeredgewidth": 0.6,
+        "linewidth": 1.2,
+        "label": label,
+    }
+
+
+def _logarithmic(ax: Axes, h: Array, shown: list[Array], second: bool) -> None:
+    """Scale the axes for errors against h, with a legend above them and slopes of theory below."""
     ax.set_xscale("log")
     ax.set_yscale("log")
     if shown:
         every = np.concatenate(shown)
         low, high = float(every.min()), float(every.max())
-        fitted = [result.order.get((time, quantity), np.nan) for quantity in ("l1_error", "w2")]
-        _slopes(ax, h, low, second=np.nanmax([*fitted, 0.0]) > 1.5)
+        _slopes(ax, h, low, second)
         room = 0.22
         ax.set_ylim(low / 2.6, high * (high / low * 2.6) ** (room / (1.0 - room)))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.3g}"))
@@ -112,7 +163,6 @@ def errors(ax: Axes, result: Any, time: float) -> None:
     ax.set_xticks([], minor=True)
     ax.set_xlim(h.min() / 1.25, h.max() * 1.45)
     ax.set_xlabel("largest cell diameter $h$")
-    ax.set_ylabel(f"error at $t = {time:.3g}$")
     ax.grid(color=FAINT, linewidth=0.5)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)

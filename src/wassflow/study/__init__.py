@@ -1,5 +1,6 @@
 """Studies: the many-particle limit, mesh refinement, and a case solved both ways, with honest rates."""
 
+from wassflow.study.absorption import AbsorbedMass, absorbed_mass, absorbing_sets
 from wassflow.study.atoms import SingularPart, singular_part
 from wassflow.study.comparison import Comparison, run
 from wassflow.study.evolution import Evolution, evolution
@@ -19,6 +20,7 @@ from wassflow.study.sphere_projections import SphereProjections, sphere_projecti
 from wassflow.study.stability import StabilityBound, stability_bound
 
 __all__ = [
+    "AbsorbedMass",
     "Comparison",
     "Evolution",
     "ExchangeOfLimits",
@@ -38,6 +40,8 @@ __all__ = [
     "SingularPart",
     "SphereProjections",
     "StabilityBound",
+    "absorbed_mass",
+    "absorbing_sets",
     "evolution",
     "exchange_of_limits",
     "fit_rate",

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wassflow.arguments import as_integer
 from wassflow.cases import Case
-from wassflow.cases.exact import ExactSolution
+from wassflow.cases.exact import Solution
+from wassflow.cases.quadrature_reference import Reference
 from wassflow.cases.singular_sets import singular_set
 from wassflow.flow import Trajectory
 from wassflow.measure import MeshDensity, mass_near
@@ -49,16 +52,14 @@ class SingularPart:
             [f"{record['time']:g}", str(record["cells"]), *(number(record[key]) for key in keys)]
             for record in self.records
         ]
-        places = " and ".join(
-            "{" + ", ".join(f"u_{axis} = {value:g}" for axis, value in place.items()) + "}"
-            for place in self.where
-        )
         note = (
             "mass: in the cells along the set (1) and their next neighbours (2, ..), which reach as far "
             "as 'within'; background: their volume times the density one layer further out; excess: the "
             "difference, which converges to the exact mass on the set as the mesh is refined."
         )
-        return f"{self.name}: mass on {places}\n{text_table(header, rows)}\n\n{wrapped(note)}"
+        return (
+            f"{self.name}: mass on {places_text(self.where)}\n{text_table(header, rows)}\n\n{wrapped(note)}"
+        )
 
     def write_csv(self, path: str | os.PathLike[str]) -> Path:
         """Write the records."""
@@ -70,9 +71,20 @@ class SingularPart:
         return tables.write_json(path, {"name": self.name, "where": where, "records": self.records})
 
 
+def places_text(places: Sequence[Mapping[int, float]]) -> str:
+    """Return sets {u : u_i = value, ...} in words.
+
+    >>> places_text([{0: 0.0}, {1: 0.0, 2: 0.0}])
+    '{u_0 = 0} and {u_1 = 0, u_2 = 0}'
+    """
+    return " and ".join(
+        "{" + ", ".join(f"u_{axis} = {value:g}" for axis, value in place.items()) + "}" for place in places
+    )
+
+
 def singular_part(
     flow: Trajectory,
-    exact: ExactSolution | Case,
+    exact: Solution | Case,
     cells: int | Sequence[int] = (1, 2, 4),
     where: Mapping[int, float] | Sequence[Mapping[int, float]] | None = None,
 ) -> SingularPart:
@@ -83,9 +95,10 @@ def singular_part(
 
     Args:
         flow: a density flow, compared at its saved times.
-        exact: the solution it approximates, or a case that has one.
+        exact: the solution it approximates, a case that has one, or a :func:`wassflow.reference`, whose nodes
+            on the sets are counted.
         cells: within how many layers of cells.
-        where: the sets; default those of ``exact``.
+        where: the sets; default those of ``exact``, of a reference the kinks of V.
 
     Raises:
         ValueError: for a flow of particles, a case without exact solution, or a solution without atoms.
@@ -103,7 +116,9 @@ def singular_part(
     solution = exact.exact if isinstance(exact, Case) else exact
     name = exact.name if isinstance(exact, Case) else type(exact).__name__
     if solution is None:
-        raise ValueError(f"exact must be a case with an exact solution, found {name!r}, which has none")
+        raise ValueError(
+            f"exact must be a case with an exact solution, found {name!r}, which has none (or a reference)"
+        )
     if where is None:
         places = singular_set(solution)
     else:
@@ -116,7 +131,7 @@ def singular_part(
     for time, mu in zip(flow.saved_times, flow.measures, strict=True):
         if not isinstance(mu, MeshDensity):
             raise ValueError(f"flow must be one of densities, found {type(mu).__name__}")
-        atom = mu.mass * solution.singular_mass(time)
+        atom = _exact_mass(solution, places, time, mu.mass)
         for count in counts:
             near = mass_near(mu, places, count)
             records.append(
@@ -132,3 +147,14 @@ def singular_part(
                 }
             )
     return SingularPart(name, places, records)
+
+
+def _exact_mass(solution: Solution, places: Sequence[Mapping[int, float]], time: float, mass: float) -> float:
+    """Return the mass of a solution on its sets; solutions in closed form have the mass 1."""
+    if not isinstance(solution, Reference):
+        return mass * solution.singular_mass(time)
+    points, weights = solution.cloud(time).quadrature()
+    held = np.zeros(len(points), dtype=bool)
+    for place in places:
+        held |= np.all(points[:, list(place)] == list(place.values()), axis=1)
+    return float(weights[held].sum())

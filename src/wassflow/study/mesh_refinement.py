@@ -58,7 +58,8 @@ class MeshRefinement:
         finest_h: size of the mesh that is compared with, 0 when none is.
         orders: per (time, quantity) the pairwise orders, one per refinement.
         order: per (time, quantity) the least-squares order over all levels.
-        densities: the density flow on the finest mesh.
+        flows: the density flows, coarsest mesh first.
+        solution: what the errors are taken against: exact or by quadrature, None for the finest mesh.
     """
 
     case: Case
@@ -71,7 +72,13 @@ class MeshRefinement:
     finest_h: float
     orders: dict[tuple[float, str], list[float]]
     order: dict[tuple[float, str], float]
-    finest: Trajectory
+    flows: list[Trajectory]
+    solution: Solution | None
+
+    @property
+    def finest(self) -> Trajectory:
+        """The density flow on the finest mesh."""
+        return self.flows[-1]
 
     def select(self, time: float) -> list[Record]:
         """Records of one time, coarsest mesh first."""
@@ -285,7 +292,8 @@ def mesh_refinement(
         finest_h,
         orders,
         order,
-        finest,
+        flows,
+        solution,
     )
 
 
