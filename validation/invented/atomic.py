@@ -78,6 +78,7 @@ def relu_crease(dim: int) -> Problem:
         domain=cube(dim, -1.0, 1.0),
         t_end=t,
         flow=flow,
+        axes=np.linalg.qr(np.column_stack([direction, np.eye(dim)[:, 1:]]))[0],
         **around(np.zeros(dim), radius),
     )
 
@@ -93,6 +94,7 @@ def oblique_walls(dim: int) -> Problem:
         t_end=t,
         flow=lambda u: np.clip(c + np.exp(-t) * (u @ Q - c), 0.0, 1.0) @ Q.T,
         rotation=Q,
+        axes=Q,
         initial=bump(Q @ center, radius),
         support=(center - radius, center + radius),
     )

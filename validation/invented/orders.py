@@ -25,6 +25,8 @@ ATOMIC = {"upwind": 0.65, "implicit": 0.65, "muscl": 0.65}
 # (1 + nu) / 2 where explicit ones do by h |v| (1 - nu) / 2, nu the share of the longest explicit step.
 # Elsewhere it is the order at h = 0.
 ASYMPTOTIC = {"upwind": 64, "implicit": 256, "muscl": 24}
+# What is judged of W2: the distance, or an estimate, and for laws with atoms a bound below.
+DISTANCES = ("W2", "W2 >=")
 # How far the order between the two finest meshes may be below the one at h = 0.
 STILL_RISING = 0.25
 # What the error of particles may be: the tolerance of ParticleFlow.
@@ -59,7 +61,7 @@ def densities(
     rows, criteria = [], []
     for scheme, options in SCHEMES.items():
         found, deviations = zip(*(density_errors(problem, cell, n, options) for n in sizes), strict=True)
-        errors = {key: np.array([error[key] for error in found]) for key in ("f", "F", "W2")}
+        errors = {key: np.array([error[key] for error in found]) for key in ("f", "F", *DISTANCES)}
         orders = {key: observed_order(1.0 / np.array(sizes), values) for key, values in errors.items()}
         row = [f"{problem.name}, {problem.dim}D", cell, scheme]
         for key, values in errors.items():
@@ -68,8 +70,9 @@ def densities(
         # the error of f may change sign from one mesh to another: then it has no order, and two coarse meshes
         # tell little; without W2 there is nothing else
         turned = quick or any(a @ b <= 0.0 for a, b in pairwise(deviations))
-        only = turned and np.isfinite(errors["W2"][0])
-        judged = {key: orders[key] for key in (("W2",) if only else ("f", "W2")) if np.isfinite(orders[key])}
+        measured = [key for key in DISTANCES if np.isfinite(errors[key][0])]
+        only = turned and bool(measured)
+        judged = {key: orders[key] for key in ("f", *measured)[only:] if np.isfinite(orders[key])}
         shown, title = ", ".join(f"{key} {order:.2f}" for key, order in judged.items()), ", ".join(row[:3])
         least = (ATOMIC if problem.back is None else SMOOTH_QUICK if quick else SMOOTH)[scheme]
         claim = f"{title}: orders"
@@ -90,7 +93,7 @@ def particles(problem: Problem, quick: bool) -> tuple[list[list[str]], list[Crit
     domain = problem.mesh(2, "triangle" if problem.dim == 2 else "tetrahedron").domain
     title, criteria, rows = f"{problem.name}, {problem.dim}D", [], []
     error = particle_error(problem, domain)
-    rows.append([title, "particles", "default", "", "", "", "", number(error), ""])
+    rows.append([title, "particles", "default", "", "", "", "", number(error), "", "", ""])
     criteria.append(Criterion(f"{title}: particles", error <= PARTICLES, f"{error:.1e} <= {PARTICLES:g}"))
     methods = {"forward-backward": 0.9, "forward-backward-2": 1.8}
     for method, least in methods.items() if not problem.functional.regularizer.smooth else ():
@@ -101,6 +104,6 @@ def particles(problem: Problem, quick: bool) -> tuple[list[list[str]], list[Crit
             shown, passed = f"{order:.2f} >= {least}", order >= least
         else:
             shown, passed = f"exact, {errors.max():.1e}", bool(errors.max() < EXACT)
-        rows.append([title, "particles", method, "", "", "", "", number(errors[-1]), number(order)])
+        rows.append([title, "particles", method, "", "", "", "", number(errors[-1]), number(order), "", ""])
         criteria.append(Criterion(f"{title}: order of {method}", passed, shown))
     return rows, criteria

@@ -19,6 +19,9 @@ Array = NDArray[np.float64]
 POWER = 4
 # Points along an axis of the support for integrals over the start, which is C^3: errors are below h^4.
 LATTICE = {2: 100, 3: 36}
+# Cells along an axis of the support that the start is drawn from: constant on each, W2 is off by some h^2.
+BOXES = {2: 400, 3: 72}
+BRICK = {2: "quadrilateral", 3: "hexahedron"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,7 @@ class Problem:
         flow: where points ``(n, d)`` of mu_0 are at ``t_end``.
         back: for smooth laws, where points at ``t_end`` came from, and the density there over that of mu_0.
         rotation: of the box ``domain`` to the true domain, if walls are oblique.
+        axes: orthonormal columns, one across each set on which mass gathers, if they are not those of space.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Problem:
     flow: Callable[[Array], Array]
     back: Callable[[Array], tuple[Array, Array]] | None = None
     rotation: Array | None = None
+    axes: Array | None = None
 
     @property
     def dim(self) -> int:
@@ -50,16 +55,24 @@ class Problem:
     def lattice(self, count: int) -> tuple[Array, Array]:
         """Midpoints of the support with their masses."""
         axes = [a + (b - a) * (np.arange(count) + 0.5) / count for a, b in zip(*self.support, strict=True)]
-        points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, self.dim)
-        if self.rotation is not None:
-            points = points @ self.rotation.T
+        points = self.rotated(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, self.dim))
         masses = self.initial(points)
         return points[masses > 0.0], masses[masses > 0.0] / masses.sum()
+
+    def rotated(self, points: Array) -> Array:
+        """Where points of the box ``domain``, or of ``support``, are in the true domain."""
+        return points if self.rotation is None else points @ self.rotation.T
 
     @cached_property
     def start(self) -> wf.ParticleCloud:
         """mu_0 as a fine lattice."""
         return wf.ParticleCloud(*self.lattice(LATTICE[self.dim]))
+
+    @cached_property
+    def start_density(self) -> wf.MeshDensity:
+        """mu_0 on a fine mesh of its support alone, before a rotation."""
+        mesh = wf.mesh.box(wf.Box(*self.support), cells=BOXES[self.dim], cell=BRICK[self.dim])
+        return wf.MeshDensity.from_function(mesh, lambda u: self.initial(self.rotated(u)))
 
     @cached_property
     def law(self) -> wf.ParticleCloud:
@@ -86,7 +99,7 @@ class Problem:
             path = Path(folder) / "rotated.vtu"
             wf.mesh.write(path, straight)
             content = meshio.read(path)
-            content.points[:, : self.dim] = content.points[:, : self.dim] @ self.rotation.T
+            content.points[:, : self.dim] = self.rotated(content.points[:, : self.dim])
             meshio.write(path, content)
             return wf.mesh.read(path)
 

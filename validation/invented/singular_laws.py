@@ -1,0 +1,68 @@
+"""W2 between a density on a mesh and a law with atoms on lines or walls, which no mesh holds.
+
+Both are replaced by stratified samples of N equal masses: X, X' of the density, Y, Y' of the law. (Where the
+law was a lattice with the masses of a bump, and the density its centroids, collinear atoms whose masses span
+eight decades made a problem of 10^4 atoms take half an hour; samples of as many take seconds.)
+
+- Below: for orthonormal axes e_i, W2^2 >= sum_i W2^2 of the marginals along e_i, since every plan has
+  marginals. In one dimension sorting does it, so that N is large and its error small (``FINE``).
+- Between: E W2^2(X, Y) >= W2^2, by Jensen, because stratified samples are right in the mean and W2^2 is
+  jointly convex. The excess is the samples' own distance q ~ N^{-1/d}, which is not small; but an error that
+  is independent of the displacement adds its square, and W2^2(X, X') = 2 q^2. So
+
+      W2^2 ~ W2^2(X, Y) - W2^2(X, X') / 2 - W2^2(Y, Y') / 2,
+
+  an estimate that depends on N by a few percent only (:func:`debiased_distance`); the two of the
+  examples below differ by less than that while W2(X, Y) falls by a seventh.
+
+In two dimensions both are judged. In three the samples' q is several times W2, and only the bound is. It
+holds 0.84 to 0.99 of the estimate in two dimensions.
+"""
+
+from typing import Any
+
+import numpy as np
+from invented.problem import Array, Problem
+
+import wassflow as wf
+
+# Particles for marginals: quadrupled, the bound changes by less than a percent on the finest meshes.
+FINE = 2**18
+# Wanted width of brackets between samples, of which the estimate is a difference.
+RTOL = 0.03
+
+
+def sample(density: wf.MeshDensity, count: int, seed: int) -> wf.ParticleCloud:
+    """Particles of equal mass, one in each of ``count`` strata of a density."""
+    return wf.ParticleCloud.sample(density, count, method="stratified", seed=seed)
+
+
+def law_sample(problem: Problem, count: int, seed: int) -> wf.ParticleCloud:
+    """Particles of the law at the end: those of the start, moved by the exact map."""
+    points = sample(problem.start_density, count, seed).points
+    return wf.ParticleCloud(problem.flow(problem.rotated(points)))
+
+
+def marginal_bound(problem: Problem, density: wf.MeshDensity) -> float:
+    """A lower bound of W2 to the law: the distances of the marginals along the problem's axes."""
+    axes = np.eye(problem.dim) if problem.axes is None else problem.axes
+    found, wanted = (
+        np.sort(cloud.points @ axes, axis=0)
+        for cloud in (sample(density, FINE, 0), law_sample(problem, FINE, 1))
+    )
+    return float(np.sqrt(((found - wanted) ** 2).mean(axis=0).sum()))
+
+
+def debiased_distance(problem: Problem, density: wf.MeshDensity, count: int) -> float:
+    """An estimate of W2 to the law from samples of so many particles."""
+    found, wanted = ([draw(count, seed) for seed in (2, 3)] for draw in _samplers(problem, density))
+    square = _square(found[0], wanted[0]) - 0.5 * _square(*found) - 0.5 * _square(*wanted)
+    return float(np.sqrt(max(square, 0.0)))
+
+
+def _samplers(problem: Problem, density: wf.MeshDensity) -> tuple[Any, Any]:
+    return lambda n, seed: sample(density, n, seed), lambda n, seed: law_sample(problem, n, 10 + seed)
+
+
+def _square(one: wf.ParticleCloud, other: wf.ParticleCloud) -> float:
+    return wf.wasserstein2(one, other, rtol=RTOL).value ** 2
