@@ -14,8 +14,10 @@ Errors = dict[str, float]
 # ever more slowly, steps lag behind what they may be, more on coarse meshes: with 0.3 that error was as large
 # as the mesh's and of order 0.87 on the active ReLU network, 64 to 256 boxes, which hid the order of both.
 ENERGY_CHANGE = 0.1
-# Particles of a sample over n^{3/2}: 3000 on 32 boxes along an axis, 23 000 on 128.
-SAMPLED = 16
+# Particles of a sample whose transport is solved, at least, n^2 beyond; and of one that is only sorted, over
+# n^2: half a million on 128 boxes.
+LEAST_SAMPLE = 2048
+SORTED = 32
 
 
 def density_errors(problem: Problem, cell: str, n: int, options: dict[str, Any]) -> tuple[Errors, Array]:
@@ -36,9 +38,9 @@ def density_errors(problem: Problem, cell: str, n: int, options: dict[str, Any])
         # the upper bound: closing the bracket on coarse meshes takes longer than the flow
         distance = density_distance(run.final, law, mesh.domain, width=1.0).upper
     else:
-        below = marginal_bound(problem, run.final)
+        below = marginal_bound(problem, run.final, count=SORTED * n**2)
         if problem.dim == 2:
-            distance = debiased_distance(problem, run.final, count=round(SAMPLED * n**1.5))
+            distance = debiased_distance(problem, run.final, count=max(LEAST_SAMPLE, n**2))
     deviation = run.moments[-1] - moment
     errors = {
         "f": float(np.linalg.norm(deviation)),

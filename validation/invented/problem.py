@@ -24,7 +24,7 @@ BOXES = {2: 400, 3: 72}
 BRICK = {2: "quadrilateral", 3: "hexahedron"}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Problem:
     """A flow whose map at ``t_end`` is known.
 
