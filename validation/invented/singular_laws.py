@@ -12,11 +12,22 @@ eight decades made a problem of 10^4 atoms take half an hour; samples of as many
 
       W2^2 ~ W2^2(X, Y) - W2^2(X, X') / 2 - W2^2(Y, Y') / 2,
 
-  an estimate that depends on N by a few percent only (:func:`debiased_distance`); the two of the
-  examples below differ by less than that while W2(X, Y) falls by a seventh.
+  an estimate (:func:`debiased_distance`), not a bound. On 32 boxes with muscl, N = 2048, five draws:
 
-In two dimensions both are judged. In three the samples' q is several times W2, and only the bound is. It
-holds 0.84 to 0.99 of the estimate in two dimensions.
+      =================  =============  ====================  ============
+      problem            root of mean   debiased, mean and    bound below
+                         W2^2(X, Y)     standard deviation
+      =================  =============  ====================  ============
+      weight times norm  0.0170         0.0108(6)             0.0104
+      relu, crease       0.0191         0.0125(6)             0.0102
+      oblique walls      0.0084         0.0071(2)             0.0070
+      absorbed mean      0.0472         0.0461(2)             0.0461
+      =================  =============  ====================  ============
+
+  With N = 16384 the first two are 0.0110 and 0.0124. Five percent on each of two meshes whose sizes differ by
+  4 are 0.05 of an order.
+
+In two dimensions both are judged. In three the samples' q is several times W2, and only the bound is.
 """
 
 from functools import cache
