@@ -215,7 +215,7 @@ class TestDensities:
             "triangle": (8, 16),
             "quadrilateral": (14, 28),
             "tetrahedron": (5, 10),
-            "hexahedron": (7, 14),
+            "hexahedron": (8, 16),
         }[cell]:
             mesh = wf.mesh.box(wf.Box([-2.0] * dim, [2.0] * dim), n, cell)
             start = wf.MeshDensity.from_function(
