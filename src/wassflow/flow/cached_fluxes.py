@@ -56,15 +56,9 @@ class CachedFluxes:
         self._all_faces = np.arange(velocity.values.size)
         faces = np.where(transport.signs == 0, -1, transport.faces)
         met = np.maximum.accumulate(faces.max(axis=0)) + 1
+        ring = _fitting(faces, met, ring)
         slots = np.empty_like(faces)
-
-        def plans() -> list[Plan]:
-            return over_rows(lambda part: _plan(faces, met, ring, part, slots), met.size, threads)
-
-        parts = plans()
-        while sum(plan.kept.size for plan in parts) > _KEPT_SHARE * self._all_faces.size:
-            ring *= 2
-            parts = plans()
+        parts = over_rows(lambda part: _plan(faces, met, ring, part, slots), met.size, threads)
         self._plans = {plan.start: plan for plan in parts}
         few = all(plan.fluxes.size <= 1 << 16 for plan in parts)
         self._slots = slots.astype(np.uint16) if few else slots
@@ -109,12 +103,27 @@ class Plan:
     squares: Array
 
 
-def _plan(faces: Indices, met: Indices, ring: int, part: slice, slots: Indices) -> Plan:
-    """Plan the work of one thread and write where its cells find the fluxes of their faces to ``slots``.
+def _fitting(faces: Indices, met: Indices, ring: int) -> int:
+    """Return ``ring``, or twice or four times that and so on: the least that remembers nearly all faces.
 
     Args:
         faces: of each cell, (faces per cell, owned); -1 for a wall.
         met: how many faces each cell and those before it have, (owned,).
+        ring: a power of 2.
+    """
+    cells = np.arange(met.size)
+    ends = np.minimum(cells - cells % BLOCK + BLOCK, met.size) - 1
+    behind = np.where(faces < 0, 0, met[ends] - faces)
+    while np.count_nonzero(behind > ring) > _KEPT_SHARE * met[-1]:
+        ring *= 2
+    return ring
+
+
+def _plan(faces: Indices, met: Indices, ring: int, part: slice, slots: Indices) -> Plan:
+    """Plan the work of one thread and write where its cells find the fluxes of their faces to ``slots``.
+
+    Args:
+        faces, met: as above.
         ring: how many fluxes fit into the ring.
         part: the cells.
         slots: (faces per cell, owned).
