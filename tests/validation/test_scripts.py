@@ -54,6 +54,24 @@ def test_every_statement_has_a_script(row):
     assert row.source.split()[-1] in text
 
 
+@pytest.mark.parametrize("boxes", ["equal", "graded"])
+def test_schemes_show_their_orders(boxes, capsys):
+    main = runpy.run_path(str(SCRIPTS / "second_order.py"))["main"]
+    assert main(["--quick", "--cell", "triangle", "--boxes", boxes, "--sizes", "24", "48"]) == 0
+    printed = capsys.readouterr().out
+    assert f"{boxes} boxes, triangle, scheme=muscl" in printed
+    assert "passed" in printed
+
+
+@pytest.mark.parametrize("sizes", [["32"], ["32", "16"], ["0", "16"]])
+def test_one_size_shows_no_order(sizes, capsys):
+    main = runpy.run_path(str(SCRIPTS / "second_order.py"))["main"]
+    with pytest.raises(SystemExit) as stopped:
+        main(["--sizes", *sizes])
+    assert stopped.value.code == 2
+    assert "--sizes must be at least two numbers that increase" in capsys.readouterr().err
+
+
 def test_implicit_flows_come_to_rest(capsys):
     assert runpy.run_path(str(SCRIPTS / "stationary.py"))["main"](["--quick"]) == 0
     printed = capsys.readouterr().out

@@ -18,6 +18,7 @@ from wassflow.flow.threads import threads_on
 from wassflow.flow.trajectory import SaveTimes, Trajectory, TrajectoryRecorder
 from wassflow.functional import Functional
 from wassflow.functional.evaluation import evaluated
+from wassflow.functional.user_gradients import check_gradients
 from wassflow.measure import MeshDensity
 
 # Steps shorter than this share of t_end do not arrive.
@@ -82,7 +83,8 @@ class DensityFlow:
             proportional to it, whatever the mesh: take smaller ones for times in between.
 
     Raises:
-        ValueError: for an argument that is not allowed.
+        ValueError: for an argument that is not allowed, and for features or a V of the user whose gradient
+            has another sign or scale than differences of its values at random points.
         WassflowError: for "potential" velocities on a mesh that is not orthogonal; if V is not finite on the
             mesh.
 
@@ -125,6 +127,8 @@ class DensityFlow:
         limiter = one_of("limiter", limiter, ["positivity", "monotone"])
         nodes = _QUADRATURES[scheme]
         rule = one_of("quadrature", nodes[0] if quadrature is None else quadrature, nodes)
+        omega = mesh.domain
+        check_gradients(functional, omega.lower, omega.upper, omega.project)
         self.functional = functional
         self.mesh = mesh
         functional = _evaluated_on(mesh, functional, evaluation)

@@ -14,6 +14,7 @@ from wassflow.flow.step_control import StepControl
 from wassflow.flow.trajectory import SaveTimes, Trajectory, TrajectoryRecorder
 from wassflow.functional.evaluation import EVALUATIONS, available_threads, evaluated
 from wassflow.functional.functional import Functional
+from wassflow.functional.user_gradients import check_gradients
 from wassflow.measure.particle_cloud import ParticleCloud
 
 # An automatic step is never longer than this share of the run: the recorded curves have to be curves.
@@ -55,7 +56,8 @@ class ParticleFlow:
 
     Raises:
         ValueError: an unknown integrator, a dt or tolerance that is not positive, a dimension that does not
-            fit, or an explicit method for V with kinks.
+            fit, an explicit method for V with kinks, or, on a bounded domain, features or a V of the user
+            whose gradient has another sign or scale than differences of its values at random points.
 
     A run under MPI takes a cloud that is dealt out over the ranks (``cloud.distribute(comm)``); only moments
     are summed over ranks.
@@ -100,6 +102,8 @@ class ParticleFlow:
                 f"integrator must be 'forward-backward' or 'forward-backward-2' for the kinks of "
                 f"{functional.regularizer!r}, found {integrator!r}"
             )
+        if domain is not None and np.all(np.isfinite([domain.lower, domain.upper])):
+            check_gradients(functional, domain.lower, domain.upper, domain.project)
         self.functional = functional
         self.domain = domain
         self.integrator = integrator
