@@ -230,3 +230,33 @@ def test_a_tolerance_out_of_reach_is_refused():
 def test_refusals(build, message):
     with pytest.raises(ValueError, match=message):
         build(wf.cases.get("cosine-2d"))
+
+
+def test_kinks_of_a_user_need_no_subdifferential():
+    def shrunk(w, by):
+        return np.sign(w) * np.maximum(np.abs(w) - by, 0.0)
+
+    alpha = 0.5
+    own = wf.regularizer.Callable(
+        lambda u: alpha * np.abs(u[:, 0]),
+        prox=lambda u, step: np.column_stack([shrunk(u[:, 0], alpha * step), u[:, 1:]]),
+        velocity=lambda u, vt: np.column_stack(
+            [
+                np.where(u[:, 0] == 0.0, shrunk(vt[:, 0], alpha), vt[:, 0] - alpha * np.sign(u[:, 0])),
+                vt[:, 1:],
+            ]
+        ),
+    )
+    mean = wf.CallableFeatures(lambda u: u, lambda u: np.tile(np.eye(2), (len(u), 1, 1)), size=2)
+    energies = []
+    for V in (own, wf.regularizer.AbsWeight(alpha)):
+        solution = wf.reference(
+            wf.Functional(mean, wf.SquaredLoss([0.2, 0.1]), V),
+            domain=wf.Box([-1.0, -1.0], [1.0, 1.0]),
+            initial=lambda u: np.ones(len(u)),
+            t_end=0.5,
+            max_nodes=400,
+        )
+        energies.append(solution.energy(0.5))
+        assert ("singular_mass" in solution.errors) == (V is not own)
+    assert energies[0] == pytest.approx(energies[1], abs=2e-3)

@@ -13,6 +13,7 @@ from wassflow.cases.start_quadrature import Rule, rule_for
 from wassflow.domain import Domain
 from wassflow.errors import WassflowError
 from wassflow.flow.characteristics import Characteristics, LeftDomain, TooManySteps
+from wassflow.flow.particle_integrators import kinks_at_zeros
 from wassflow.flow.progress import RunProgress
 from wassflow.flow.stepped_particles import SteppedParticles
 from wassflow.functional import Functional
@@ -47,7 +48,7 @@ class Reference(Solution):
             or relative to a size above 1: the difference to half as many nodes per axis (and steps twice as
             long), which is the error of the coarser rule. ``"imbalance"`` is that of the energy, an error of
             the time integration alone (smooth flows); ``"singular_mass"`` that of the mass on kinks and walls
-            (steps of fixed length).
+            (steps of fixed length, unless V has kinks of the user's).
         method: ``"order 8"`` (smooth flows) or ``"fixed steps"`` (kinks of V, walls, features with kinks).
         mass: total mass.
     """
@@ -180,7 +181,9 @@ class Reference(Solution):
     @property
     def _quantities(self) -> tuple[str, ...]:
         """What the two finest rules are compared in."""
-        return _QUANTITIES if self.has_density else (*_QUANTITIES, "singular_mass")
+        # where the kinks of a user's V are is not known
+        counted = not self.has_density and kinks_at_zeros(self._functional.regularizer)
+        return (*_QUANTITIES, "singular_mass") if counted else _QUANTITIES
 
     def _characteristics(self, name: str) -> Characteristics:
         if isinstance(self._fine, SteppedParticles):

@@ -1,5 +1,6 @@
 """Mass that density flows gather at kinks and walls on finer and finer meshes, against the exact atoms."""
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class AbsorbedMass:
         where: the sets that absorb.
         cells: within how many layers of cells.
         times: the times, the start left out.
-        accuracy: how far the exact masses may be off, 0 for solutions in closed form.
+        accuracy: how far the exact masses may be off, 0 for solutions in closed form, nan if not known.
         records: one dictionary per (level, time, cells): level, h, and those of
             :class:`wassflow.study.SingularPart`.
         orders: per (time, cells) the pairwise orders of the error, one per refinement.
@@ -151,7 +152,7 @@ def absorbed_mass(refinement: MeshRefinement, cells: Sequence[int] = (1, 2, 4)) 
         where=where,
         cells=tuple(cells),
         times=times,
-        accuracy=solution.errors["singular_mass"] if isinstance(solution, Reference) else 0.0,
+        accuracy=solution.errors.get("singular_mass", math.nan) if isinstance(solution, Reference) else 0.0,
         records=records,
         orders=orders,
         order=order,
