@@ -27,6 +27,8 @@ PROFILES = {
     "large": (lambda s: 1e9 * s**3, lambda s: 3e9 * s**2),
     "small": (lambda s: 1e-9 * s**3, lambda s: 3e-9 * s**2),
 }
+# One of the two differences tells nothing of these, so that wrong gradients may pass; right ones must.
+UNRESOLVED = ("single precision", "fast wave")
 
 
 def functional(value, gradient, V=None):
@@ -62,7 +64,7 @@ def checked(F):
 def test_gradients_that_belong_pass_and_others_do_not(profile, angle, factor):
     directions = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     checked(along(directions, profile))
-    if profile == "single precision":  # too coarse for a verdict
+    if profile in UNRESOLVED:
         return
     with pytest.raises(
         ValueError, match=r"gradient of CallableFeatures must be that of value: .* component 1"
