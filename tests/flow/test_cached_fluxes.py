@@ -92,7 +92,9 @@ def test_a_run_is_the_same_with_fluxes_in_the_cache(monkeypatch):
 def test_a_velocity_that_is_not_finite_is_refused_where_it_is(monkeypatch):
     monkeypatch.setattr("wassflow.flow.cached_fluxes._LEAST_FACES", 0)
     features = wf.SpikeFeatures("dirichlet", order=2)
-    steep = wf.regularizer.Callable(lambda u: u[:, 0], lambda u: np.where(np.abs(u - 0.5) < 0.1, np.nan, 1.0))
+    steep = wf.regularizer.Callable(
+        lambda u: u.sum(axis=1), lambda u: np.where(np.abs(u - 0.5) < 0.1, np.nan, 1.0)
+    )
     mesh = wf.mesh.box(wf.Box([0.0, 0.0], [1.0, 1.0]), 4, "quadrilateral")
     flow = wf.DensityFlow(wf.Functional(features, wf.SquaredLoss(np.zeros(5)), steep), mesh)
     assert flow._scheme._cached is not None

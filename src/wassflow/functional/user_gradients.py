@@ -67,16 +67,17 @@ def _check(name: str, value: Map, gradient: Map, starts: Array, ends: Array) -> 
     slopes = np.einsum("nd,ndk->nk", spans, gradient(middles))
     wrong, told = np.ones(here.shape, dtype=bool), np.zeros(here.shape, dtype=bool)
     differences = here
-    for step in _STEPS:
-        ahead, behind = (value(middles + way * step * spans) for way in (1.0, -1.0))
-        sides = np.stack([(ahead - here) / step, (here - behind) / step])
-        differences = sides.mean(axis=0)
-        noise = _NOISE * step * np.abs(here).max(axis=0)
-        largest = np.maximum(np.abs(sides).max(axis=0), np.abs(slopes))
-        slack = _AGREEMENT * largest + noise
-        # written so that what is not a number contradicts nothing
-        wrong &= (slopes < sides.min(axis=0) - slack) | (slopes > sides.max(axis=0) + slack)
-        told |= largest > noise
+    with np.errstate(invalid="ignore", over="ignore"):  # values may be infinite
+        for step in _STEPS:
+            ahead, behind = (value(middles + way * step * spans) for way in (1.0, -1.0))
+            sides = np.stack([(ahead - here) / step, (here - behind) / step])
+            differences = sides.mean(axis=0)
+            noise = _NOISE * step * np.abs(here).max(axis=0)
+            largest = np.maximum(np.abs(sides).max(axis=0), np.abs(slopes))
+            slack = _AGREEMENT * largest + noise
+            # written so that what is not a number contradicts nothing
+            wrong &= (slopes < sides.min(axis=0) - slack) | (slopes > sides.max(axis=0) + slack)
+            told |= largest > noise
     count = wrong.sum(axis=0)
     refused = np.flatnonzero((count > 1) & (2 * count > told.sum(axis=0)))
     if refused.size:
