@@ -6,6 +6,7 @@ from math import factorial
 import numpy as np
 import pytest
 
+from wassflow.measure import simplex_quadrature
 from wassflow.measure.simplex_quadrature import (
     adaptive_integrals,
     bisected,
@@ -83,3 +84,18 @@ def test_refinement_resolves_a_jump():
     # the error of a jump is of the size of the layer of cells across it
     assert errors[2] < 0.05 * errors[0]
     assert errors[2] < 2e-3
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_refinement_in_blocks_changes_nothing(dim, monkeypatch):
+    simplices = unit_simplex(dim)
+    for _ in range(6):
+        simplices = bisected(simplices)
+
+    def jump(u):
+        return (u.sum(axis=1) < 0.45).astype(float)
+
+    whole = adaptive_integrals(simplices, jump, 3, lambda i: 1e-12)
+    monkeypatch.setattr(simplex_quadrature, "BLOCK", 5 << dim)
+    assert adaptive_integrals(simplices, jump, 3, lambda i: 1e-12) == pytest.approx(whole, abs=1e-16)
+    assert np.count_nonzero(whole) > 5
