@@ -127,7 +127,7 @@ def adaptive_integrals(
 def _correct(
     integrals: Array, simplices: Array, function: Callable[[Array], Array], levels: int, allowed: float
 ) -> None:
-    """Add to the integrals what splitting changes them by, until no piece changes by more than ``allowed``."""
+    """Add to the integrals what splitting changes, until no piece changes by more than ``allowed``."""
     dim = simplices.shape[2]
     parents, pieces, coarse = np.arange(len(simplices)), simplices, integrals.copy()
     for _ in range(levels):
