@@ -7,6 +7,7 @@ import pytest
 import wassflow as wf
 from wassflow.cases.exact import CosineMoments, QuadraticMean
 from wassflow.flow.cell_quadrature import FaceQuadrature
+from wassflow.flow.muscl import MusclTransport
 from wassflow.flow.reconstruction import LinearReconstruction
 
 CELLS = ["triangle", "quadrilateral", "tetrahedron", "hexahedron"]
@@ -89,6 +90,22 @@ class TestReconstruction:
             values = densities[cells] + np.einsum("fa,fa->f", slopes[cells], arms[:, side])
             assert np.all(values >= least[cells] - 1e-13)
             assert np.all(values <= largest[cells] + 1e-13)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_threads_change_no_bit(cell, monkeypatch):
+    mesh = box(cell, 4)
+    masses = np.random.default_rng(4).random(mesh.num_cells)
+    fluxes = np.random.default_rng(5).standard_normal(len(mesh.face_cells))
+    slides, faces = np.zeros(fluxes.size, dtype=np.uint8), np.arange(fluxes.size)
+    monkeypatch.setattr("wassflow.functional.evaluation.threads._ROWS", 8)
+    found = []
+    for count in (1, 2):
+        slopes = LinearReconstruction(mesh, threads=count).slopes(masses)
+        transport, rate = MusclTransport(mesh, curved=True, threads=count), np.empty(mesh.num_owned)
+        outflow = transport.set_fluxes(fluxes, slides, masses, slopes, faces, rate)
+        found.append([slopes, FaceQuadrature(mesh, count).masses(masses, slopes), rate, np.array(outflow)])
+    assert all(np.array_equal(one, two) for one, two in zip(*found, strict=True))
 
 
 class TestQuadrature:
