@@ -47,6 +47,8 @@ CELLS = ("triangle", "quadrilateral", "tetrahedron", "hexahedron")
 BOXES = ("equal", "graded")
 # Graded boxes: where the first axis has its narrowest, and how many times wider the widest are.
 NARROWEST, RATIO = 1.0, 6.0
+# With 8 graded boxes along an axis the muscl error of the moment is not yet of its order.
+QUICK_GRADED = {"hexahedron": (12, 24)}
 
 
 def errors(dim: int, cell: str, n: int, graded: bool, options: dict[str, Any]) -> dict[str, float]:
@@ -106,8 +108,9 @@ def main(typed: list[str] | None = None) -> int:
     ):
         dim, ladder = ladders[cell]
         graded = boxes == "graded"
-        # graded boxes without the largest size: orders show before
-        sizes = arguments.sizes or (ladder[:-1] if graded and not arguments.quick else ladder)
+        if graded:  # without the largest size: orders show before
+            ladder = QUICK_GRADED.get(cell, ladder) if arguments.quick else ladder[:-1]
+        sizes = arguments.sizes or ladder
         runs = RUNS[:2] if arguments.quick or graded or dim == 3 else RUNS
         title = f"{boxes} boxes, {cell}"
         compared: dict[str, list[dict[str, float]]] = {}
