@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wassflow.domain import Box
-from wassflow.flow import cached_fluxes, face_fluxes, reconstruction, upwind
-from wassflow.flow.upwind import UpwindTransport, faces_with_mass, mean_over_faces, sum_over_transfers
+from wassflow.flow import cached_fluxes, face_fluxes, face_sums, neighbours, reconstruction
+from wassflow.flow.face_sums import faces_with_mass, mean_over_faces, sum_over_transfers
+from wassflow.flow.upwind import UpwindTransport
+from wassflow.flow.upwind_kernels import kernels
 from wassflow.mesh import box
 
 # A full step is the positivity bound less the rounding of the outflow of a cell.
@@ -124,8 +126,8 @@ def test_cells_with_far_neighbours_are_done_like_the_others(cell, reach, monkeyp
         return transport, (outflow, rate, moved, transport.rates, transport.neighbours)
 
     _, expected = everything()
-    monkeypatch.setattr(upwind, "_SHORT", SimpleNamespace(min=-reach, max=reach))
-    monkeypatch.setattr(upwind, "_FAR_SHARE", 1.0)
+    monkeypatch.setattr(neighbours, "_SHORT", SimpleNamespace(min=-reach, max=reach))
+    monkeypatch.setattr(neighbours, "_FAR_SHARE", 1.0)
     transport, found = everything()
     assert len(transport._far.cells) > mesh.num_owned // 10
     for a, b in zip(expected, found, strict=True):
@@ -138,8 +140,8 @@ def test_cells_with_far_neighbours_are_done_like_the_others(cell, reach, monkeyp
 def test_many_steps_are_so_many_steps(cell, count, reach, monkeypatch):
     """In small blocks, and one after the other where neighbours are far away."""
     monkeypatch.setattr("wassflow.flow.staggered._BLOCK", 7)
-    monkeypatch.setattr(upwind, "_SHORT", SimpleNamespace(min=-reach, max=reach))
-    monkeypatch.setattr(upwind, "_FAR_SHARE", 1.0)
+    monkeypatch.setattr(neighbours, "_SHORT", SimpleNamespace(min=-reach, max=reach))
+    monkeypatch.setattr(neighbours, "_FAR_SHARE", 1.0)
     mesh = small_mesh(cell, periodic=True, n=4)
     rng = np.random.default_rng(6)
     transport, start = UpwindTransport(mesh), rng.random(mesh.num_cells)
@@ -249,7 +251,7 @@ def test_faces_between_empty_cells_are_passed_over():
 
 def test_kernels_of_other_processes_are_found_on_disk():
     """Numba looks for a closure by its contents, and functions look different in every process."""
-    made = [*upwind._kernels(3), upwind._mean_kernel(3), face_fluxes._kernel(2, True, True)]
+    made = [*kernels(3), face_sums._mean_kernel(3), face_fluxes._kernel(2, True, True)]
     for kernel in [*made, cached_fluxes._kernel(2, True, 3), *reconstruction._kernels(3, 2, False)]:
         contents = [cell.cell_contents for cell in kernel.py_func.__closure__ or ()]
         assert all(isinstance(content, int) for content in contents), kernel.py_func.__qualname__

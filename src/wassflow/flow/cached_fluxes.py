@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from wassflow.arguments import Array
 from wassflow.flow.face_fluxes import steepest, write
 from wassflow.flow.face_velocity import FaceVelocity, PointwiseVelocity
-from wassflow.flow.upwind import BLOCK, Change, Indices, UpwindTransport, change_of_block
+from wassflow.flow.neighbours import Indices
+from wassflow.flow.upwind import Change, UpwindTransport
+from wassflow.flow.upwind_kernels import BLOCK, change_of_block
 from wassflow.functional import FirstVariation
 from wassflow.functional.evaluation import over_rows
 

@@ -11,12 +11,13 @@ from wassflow.arguments import Array
 from wassflow.errors import WassflowError
 from wassflow.flow.cached_fluxes import CachedFluxes, leave_cache
 from wassflow.flow.cell_quadrature import CellQuadrature, CentroidQuadrature, FaceQuadrature
+from wassflow.flow.face_sums import faces_with_mass
 from wassflow.flow.face_velocity import FaceVelocity
 from wassflow.flow.muscl import MusclTransport
 from wassflow.flow.reconstruction import Limiter, LinearReconstruction
 from wassflow.flow.stage import stage_masses
 from wassflow.flow.threads import threads_on
-from wassflow.flow.upwind import Change, UpwindTransport, faces_with_mass
+from wassflow.flow.upwind import Change, UpwindTransport
 from wassflow.functional import FirstVariation, Functional
 from wassflow.functional.evaluation import FixedPoints, over_rows
 

@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from wassflow.arguments import Array
-from wassflow.flow.upwind import mean_over_faces
+from wassflow.flow.face_sums import mean_over_faces
 from wassflow.functional.evaluation import over_rows
 
 # Share of the neighbour in the value at a face, for third order on equal boxes.

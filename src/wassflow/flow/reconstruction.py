@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from wassflow.arguments import Array
-from wassflow.flow.upwind import Indices
+from wassflow.flow.neighbours import Indices
 from wassflow.functional.evaluation import over_rows
 
 # Directions in which the neighbours of a cell lie give information; below this share of the largest

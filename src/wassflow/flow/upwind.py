@@ -10,26 +10,18 @@ take twice as long: they are not vectorised.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from wassflow.arguments import Array
+from wassflow.flow.face_sums import mean_over_faces, sum_over_transfers
+from wassflow.flow.neighbours import Indices, neighbour_offsets
 from wassflow.flow.staggered import staggered
+from wassflow.flow.upwind_kernels import kernels
 from wassflow.functional.evaluation import over_rows
-from wassflow.vectorized import add, larger, read, write
-
-Indices = NDArray[np.int32]
-
-# Cells whose sums are added up before they join the rest: the error of a long sum would grow with its length.
-BLOCK = 1024
-
-_SHORT = np.iinfo(np.int16)  # how far apart neighbours may stand to be found in 16 bits
-_FAR_SHARE = 0.05  # of the cells that may have a neighbour further away, and are then done a second time
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +76,7 @@ class UpwindTransport:
         faces = np.maximum(mesh.cell_faces.T, 0).astype(np.int32, order="C")
         self.faces: Indices = faces
         self.signs: NDArray[np.int8] = signs
-        self._offsets, self._far = _offsets(mesh.face_cells, faces, signs)
+        self._offsets, self._far = neighbour_offsets(mesh.face_cells, faces, signs)
         self._reach = max(int(self._offsets.max(initial=0)), -int(self._offsets.min(initial=0)))
         self._rates: Array = np.zeros(faces.shape)
         self._changed_by: Array | None = None  # fluxes that the rates do not know yet
@@ -93,7 +85,7 @@ class UpwindTransport:
         offsets = self._offsets if self._far is None else self._far.offsets
         self.geometry = (signs, offsets, self._inverse_volumes)
         self._threads = threads
-        self._set, self._change, self._rate, self._step = _kernels(len(faces))
+        self._set, self._change, self._rate, self._step = kernels(len(faces))
 
     def set_fluxes(self, fluxes: Array, masses: Array) -> float:
         """Set the volume fluxes |f| v.n, ``(faces,)``, from the left to the right cell of each face.
@@ -204,209 +196,3 @@ class UpwindTransport:
         """Run a kernel on the owned cells and return what it finds on the share of each thread."""
         cells = self.faces.shape[1]
         return over_rows(lambda part: kernel(*arguments, part.start, part.stop), cells, self._threads)
-
-
-@dataclass(frozen=True, slots=True)
-class FarNeighbours:
-    """Cells with a neighbour too far away for 16 bits: beside ghosts, or where a period closes.
-
-    Attributes:
-        offsets: of all cells in 32 bits, (faces per cell, owned).
-        cells: those with such a neighbour.
-        members: these cells, then their first neighbours, then their second ones, and so on: a numbering of
-            their own.
-        beside: offsets in that numbering, (faces per cell, cells).
-    """
-
-    offsets: Indices
-    cells: Indices
-    members: Indices
-    beside: Indices
-
-
-def _offsets(
-    face_cells: Indices, faces: Indices, signs: NDArray[np.int8]
-) -> tuple[NDArray[np.signedinteger], FarNeighbours | None]:
-    """How much further on the neighbours stand, in 16 bits if that is enough for nearly all cells.
-
-    It is for most meshes, since dolfinx numbers neighbours closely (at most 668 apart for 1e6 triangles).
-    That saves a tenth of what is read, and a tenth or more of a step's time. The few others, which have walls
-    here, are done a second time: ghosts come after all owned cells.
-    """
-    own = np.arange(faces.shape[1], dtype=np.int32)
-    if not len(face_cells):
-        return np.zeros(faces.shape, dtype=np.int16), None
-    neighbours = np.where(signs == 0, own, face_cells[faces, np.where(signs > 0, 1, 0)])
-    offsets = neighbours - own
-    too_far = (offsets < _SHORT.min) | (offsets > _SHORT.max)
-    cells = np.flatnonzero(too_far.any(axis=0)).astype(np.int32)
-    if len(cells) > _FAR_SHARE * len(own):
-        return offsets, None
-    near = np.where(too_far, 0, offsets).astype(np.int16)
-    if not len(cells):
-        return near, None
-    members = np.concatenate([cells, neighbours[:, cells].ravel()])
-    beside = np.empty((len(faces), len(cells)), dtype=np.int32)
-    beside[:] = len(cells) * np.arange(1, len(faces) + 1)[:, None]
-    return near, FarNeighbours(offsets, cells, members, beside)
-
-
-@njit(cache=True, inline="always")
-def _beside(offsets, cell):  # type: ignore[no-untyped-def]
-    """The neighbour; gathers with indices of 32 bits are faster than with 64."""
-    return np.int32(cell + read(offsets, cell))
-
-
-# Not in the closure of the kernels: numba finds those on disk only if there are nothing but numbers in it.
-@njit(cache=True, inline="always")
-def _outflow_rate(faces, signs, offsets, fluxes, inverse_volumes, j, cell):  # type: ignore[no-untyped-def]
-    # Relative to the donor: what leaves this cell is positive, what enters it is negative.
-    flux = read(signs[j], cell) * read(fluxes, read(faces[j], cell))
-    own = read(inverse_volumes, cell)
-    other = read(inverse_volumes, _beside(offsets[j], cell))
-    return flux * (own if flux > 0.0 else other)
-
-
-@njit(cache=True, inline="always")
-def _net_outflow(offsets, rates, masses, cell, faces_per_cell):  # type: ignore[no-untyped-def]
-    own = read(masses, cell)
-    total = 0.0
-    for j in range(faces_per_cell):
-        other = read(masses, _beside(offsets[j], cell))
-        rate = read(rates[j], cell)
-        # Read before the choice, which is then no branch: the sign of a rate cannot be predicted.
-        total += rate * (own if rate > 0.0 else other)
-    return total
-
-
-@njit(cache=True, inline="always")
-def change_of_block(faces, geometry, speeds, cells, begin, end, faces_per_cell):  # type: ignore[no-untyped-def]
-    """Do what :meth:`UpwindTransport.change` says for a block of cells; return the attributes of a change.
-
-    ``faces`` tells where the faces of each cell stand in ``speeds``, fluxes and squares; ``cells`` are
-    potential, masses and out. The kernel needs numpy's error model.
-    """
-    signs, offsets, inverse_volumes = geometry
-    fluxes, squares = speeds
-    potential, masses, out = cells
-    largest, mass, dissipation, potential_rate = 0.0, 0.0, 0.0, 0.0
-    for cell in range(begin, end):
-        own = read(masses, cell)
-        outflow, total, square, count = 0.0, 0.0, 0.0, 0
-        for j in range(faces_per_cell):
-            rate = _outflow_rate(faces, signs, offsets, fluxes, inverse_volumes, j, cell)
-            other = read(masses, _beside(offsets[j], cell))
-            total += rate * (own if rate > 0.0 else other)
-            outflow += rate if rate > 0.0 else 0.0
-            inside = abs(read(signs[j], cell))
-            square += inside * read(squares, read(faces[j], cell))
-            count += inside
-        write(out, cell, -total)
-        largest = larger(outflow if own > 0.0 else 0.0, largest)
-        mass = add(mass, own)
-        dissipation = add(dissipation, own * square / max(count, 1))
-        potential_rate = add(potential_rate, -total * read(potential, cell))
-    return largest, mass, dissipation, potential_rate
-
-
-@lru_cache
-def _kernels(faces_per_cell: int) -> tuple[Callable, ...]:
-    """Compile the kernels for one type of cell: a loop of known length is unrolled (3 to 5 times faster)."""
-
-    @njit(cache=True, nogil=True)
-    def set_rates(faces, signs, offsets, inverse_volumes, fluxes, masses, rates, start, stop):  # type: ignore[no-untyped-def]
-        largest = 0.0
-        for cell in range(start, stop):
-            outflow = 0.0
-            for j in range(faces_per_cell):
-                rate = _outflow_rate(faces, signs, offsets, fluxes, inverse_volumes, j, cell)
-                write(rates[j], cell, rate)
-                outflow += rate if rate > 0.0 else 0.0
-            largest = larger(outflow if read(masses, cell) > 0.0 else 0.0, largest)
-        return largest
-
-    @njit(cache=True, nogil=True, error_model="numpy")
-    def change(faces, geometry, speeds, cells, start, stop):  # type: ignore[no-untyped-def]
-        largest, mass, dissipation, potential_rate = 0.0, 0.0, 0.0, 0.0
-        for begin in range(start, stop, BLOCK):
-            end = min(begin + BLOCK, stop)
-            found = change_of_block(faces, geometry, speeds, cells, begin, end, faces_per_cell)
-            largest = max(found[0], largest)
-            mass += found[1]
-            dissipation += found[2]
-            potential_rate += found[3]
-        return largest, mass, dissipation, potential_rate
-
-    @njit(cache=True, nogil=True)
-    def rate(offsets, rates, masses, out, start, stop):  # type: ignore[no-untyped-def]
-        for cell in range(start, stop):
-            write(out, cell, -_net_outflow(offsets, rates, masses, cell, faces_per_cell))
-
-    @njit(cache=True, nogil=True)
-    def step(offsets, rates, masses, dt, out, start, stop):  # type: ignore[no-untyped-def]
-        for cell in range(start, stop):
-            moved = read(masses, cell) - dt * _net_outflow(offsets, rates, masses, cell, faces_per_cell)
-            # Only subnormal masses can get here: their products have no relative accuracy.
-            write(out, cell, 0.0 if moved < 0.0 else moved)
-
-    return set_rates, change, rate, step
-
-
-@njit(cache=True)
-def faces_with_mass(face_cells, masses, out):  # type: ignore[no-untyped-def]
-    """Write the faces that have mass on at least one side to ``out`` and return how many there are.
-
-    No mass crosses the others, whatever their velocity.
-    """
-    count = 0
-    for face in range(face_cells.shape[0]):
-        if masses[face_cells[face, 0]] > 0.0 or masses[face_cells[face, 1]] > 0.0:
-            out[count] = face
-            count += 1
-    return count
-
-
-def mean_over_faces(
-    faces: Indices, signs: NDArray[np.int8], values: Array, masses: Array, threads: int = 1
-) -> float:
-    """Return the sum over cells of mass times the mean of ``values`` over the cell's interior faces."""
-    if not values.size:
-        return 0.0
-    kernel = _mean_kernel(len(faces))
-    parts = over_rows(
-        lambda part: kernel(faces, signs, values, masses, part.start, part.stop), faces.shape[1], threads
-    )
-    return float(sum(parts))
-
-
-@lru_cache
-def _mean_kernel(faces_per_cell: int) -> Callable:
-    @njit(cache=True, nogil=True, error_model="numpy")
-    def mean(faces, signs, values, masses, start, stop):  # type: ignore[no-untyped-def]
-        total = 0.0
-        for cell in range(start, stop):
-            part = 0.0
-            count = 0
-            for j in range(faces_per_cell):
-                inside = abs(read(signs[j], cell))
-                part += inside * read(values, read(faces[j], cell))
-                count += inside
-            total = add(total, read(masses, cell) * part / max(count, 1))
-        return total
-
-    return mean
-
-
-@njit(cache=True)
-def sum_over_transfers(faces, rates, values, masses):  # type: ignore[no-untyped-def]
-    """Return the sum over faces of ``values`` times the mass that crosses the face per unit time."""
-    total = 0.0
-    for cell in range(faces.shape[1]):
-        if masses[cell] > 0.0:
-            part = 0.0
-            for j in range(faces.shape[0]):
-                # Each transfer is counted by its donor, which exactly one rank owns.
-                if rates[j, cell] > 0.0:
-                    part += rates[j, cell] * values[faces[j, cell]]
-            total += masses[cell] * part
-    return total
