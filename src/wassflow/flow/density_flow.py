@@ -25,6 +25,8 @@ from wassflow.measure import MeshDensity
 _LEAST_STEP = 1e-14
 # How many steps the moment is carried along by its increments before it is summed afresh.
 _STEPS_BETWEEN_SUMS = 256
+# The share of F by which an implicit step may change it on the coarsest meshes.
+_LARGEST_CHANGE = 0.1
 # What goes with a scheme, the default first. Forward Euler overshoots with second-order fluxes.
 _INTEGRATORS = {"upwind": ["euler", "ssprk2", "ssprk3", "implicit"], "muscl": ["ssprk3", "ssprk2"]}
 _QUADRATURES = {"upwind": ["centroids"], "muscl": ["faces", "centroids"]}
@@ -79,8 +81,8 @@ class DensityFlow:
         evaluation: of the features: "fast", from tables that agree with direct sums to 1e-8; "direct"; or
             "auto", fast where it can be and where it pays (:func:`wassflow.functional.evaluation.evaluated`).
         energy_change: of "implicit": a step may change F by about this share of F, or of what F has lost
-            since the start. The default is made for reaching rest; the error in time, of first order, is
-            proportional to it, whatever the mesh: take smaller ones for times in between.
+            since the start. The error in time, of first order, is proportional to it. Default: the size h of
+            the mesh over the diameter of Omega, at most 0.1, so that it falls with the error of the scheme.
 
     Raises:
         ValueError: for an argument that is not allowed, and for features or a V of the user whose gradient
@@ -110,7 +112,7 @@ class DensityFlow:
         limiter: Literal["positivity", "monotone"] = "positivity",
         quadrature: Literal["faces", "centroids"] | None = None,
         evaluation: Literal["auto", "fast", "direct"] = "auto",
-        energy_change: float = 0.1,
+        energy_change: float | None = None,
     ) -> None:
         if not isinstance(functional, Functional):
             raise ValueError(f"functional must be a Functional, found {type(functional).__name__}")
@@ -123,6 +125,9 @@ class DensityFlow:
         self.integrator = one_of("integrator", allowed[0] if integrator is None else integrator, allowed)
         self.velocity = one_of("velocity", velocity, list(FACE_VELOCITIES))
         self.cfl = as_number("cfl", cfl, above=0.0, most=1.0)
+        if energy_change is None:
+            diameter = float(np.linalg.norm(mesh.domain.upper - mesh.domain.lower))
+            energy_change = min(mesh.h / diameter, _LARGEST_CHANGE)
         self.energy_change = as_number("energy_change", energy_change, above=0.0, most=1.0)
         limiter = one_of("limiter", limiter, ["positivity", "monotone"])
         nodes = _QUADRATURES[scheme]
