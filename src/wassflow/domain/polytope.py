@@ -100,8 +100,8 @@ class Polytope(Domain):
         """Return where paths straight to the targets end, sliding along walls; see :meth:`Domain.slide`.
 
         >>> corner = Polytope([[-1.0, 0.0], [0.0, -1.0], [1.0, 1.0]], [0.0, 0.0, 1.0])
-        >>> corner.slide([[0.25, 0.5]], [[0.25, 1.5]]).round(12) + 0.0
-        array([[0. , 1. ]])
+        >>> (corner.slide([[0.25, 0.5]], [[0.25, 1.5]]).round(12) + 0.0).tolist()
+        [[0.0, 1.0]]
         """
         points, ends = as_points("u", u, self.dim), as_points("targets", targets, self.dim)
         same_shape(points, ends)
