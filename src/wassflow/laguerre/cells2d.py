@@ -1,8 +1,11 @@
-"""Laguerre cells cut with a triangle mesh: exact masses, moments and facets.
+"""Laguerre cells cut with a triangle mesh: exact masses, moments and facets, in one recursion.
 
-Every seed that can be nearest in a piece (:mod:`wassflow.laguerre.candidates`) clips it by its bisectors.
-Half-planes always come from the pair of seeds, never from the direction of a computed edge, so that
-co-circular seeds (zero-length edges) lose no area.
+A box hierarchy over the triangles is walked from the root with the list of seeds that can still be nearest
+somewhere in the box; a seed leaves the list when the seed nearest to the centre beats it on the whole box.
+The difference of two power distances is affine, so this test is exact for any potential: no model of psi and
+no tree over the seeds is needed. A triangle with a long list is bisected; with a short list every seed of
+the list clips it by its bisectors. Half-planes always come from the pair of seeds, never from the direction
+of a computed edge, so that co-circular seeds (zero-length edges) lose no area.
 """
 
 import math
@@ -10,12 +13,48 @@ import math
 import numpy as np
 from numba import njit
 
-from wassflow.laguerre.candidates import short_lists
-from wassflow.laguerre.pieces import with_room_for_facet, worst_gap
-
-# Longest list that is clipped without bisecting (12 to 24 do equally well at 1e5 seeds).
+# Longest list that is clipped directly (12 to 24 do equally well at 1e5 seeds), and after how many bisections
+# that do not take a quarter off a longer one it is clipped all the same: that many cells really meet in one
+# point, or, where seeds lie on a line, all along another, and then the pieces would double with every level.
 LONGEST_LIST = 20
-_PLANE = (0.0, 0.0)
+PATIENCE = 4
+DEEPEST = 48
+
+
+@njit(cache=True, error_model="numpy")
+def _clip(px, py, label, cur, n, ax, ay, b, new, h):
+    """Clip the polygon in row ``cur`` by a.z + b <= 0; return its row and its number of vertices."""
+    out = 0
+    for k in range(n):
+        h[k] = ax * px[cur, k] + ay * py[cur, k] + b
+        if h[k] > 0.0:
+            out += 1
+    if out == 0:
+        return cur, n
+    if out == n:
+        return cur, 0
+    nxt = 1 - cur
+    q = 0
+    for k in range(n):
+        k2 = k + 1 if k + 1 < n else 0
+        if h[k] <= 0.0:
+            px[nxt, q] = px[cur, k]
+            py[nxt, q] = py[cur, k]
+            label[nxt, q] = label[cur, k]
+            q += 1
+            if h[k2] > 0.0:
+                t = h[k] / (h[k] - h[k2])
+                px[nxt, q] = px[cur, k] + t * (px[cur, k2] - px[cur, k])
+                py[nxt, q] = py[cur, k] + t * (py[cur, k2] - py[cur, k])
+                label[nxt, q] = new
+                q += 1
+        elif h[k2] <= 0.0:
+            t = h[k2] / (h[k2] - h[k])
+            px[nxt, q] = px[cur, k2] + t * (px[cur, k] - px[cur, k2])
+            py[nxt, q] = py[cur, k2] + t * (py[cur, k] - py[cur, k2])
+            label[nxt, q] = label[cur, k]
+            q += 1
+    return nxt, q
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -29,162 +68,356 @@ def integrate(triangles, density, boxes, root, sites, psi, owner, size, tol, cer
     columns, int density / (2 |y_i - y_j|)), (tiling defect, excess) as masses and mass x squared length,
     and, if ``collect``, the polygons (vertices, offsets, site, triangle).
     """
-    mass, first, second = np.zeros(size), np.zeros((size, 2)), np.zeros(size)
-    rows, cols = np.empty(4 * size + 64, np.int32), np.empty(4 * size + 64, np.int32)
+    count = sites.shape[0]
+    leaves = boxes.shape[0] // 2
+    mass = np.zeros(size)
+    first = np.zeros((size, 2))
+    second = np.zeros(size)
+    rows = np.empty(4 * size + 64, np.int32)
+    cols = np.empty(4 * size + 64, np.int32)
     weights = np.empty(4 * size + 64)
-    num_facets, defect, excess = 0, 0.0, 0.0
+    nf = 0
+    defect = 0.0
+    excess = 0.0
     pieces = 1024 if collect else 1
-    vertices, offsets = np.empty((4 * pieces, 2)), np.zeros(pieces + 1, np.int64)
-    piece_site, piece_triangle = np.empty(pieces, np.int32), np.empty(pieces, np.int32)
-    num_pieces, num_vertices = 0, 0
-    room = 0
-    for tri, centre, corners, near, power in short_lists(
-        triangles, boxes, root, sites, psi, tol, LONGEST_LIST, _PLANE
-    ):
-        rho, n = density[tri], near.size
-        if n > room:
-            room = max(2 * n, 4 * LONGEST_LIST)
-            seeds = np.empty((room, 2))
-            polygon, label = np.empty((2, room + 8, 2)), np.empty((2, room + 8), np.int32)
-            height = np.empty(room + 8)
-        for k in range(n):
-            seeds[k, 0], seeds[k, 1] = sites[near[k], 0], sites[near[k], 1]
-        covered = 0.0
-        for a in range(n):
-            row, nv = _clip(corners, seeds, power, a, n, polygon, label, height)
-            if nv < 3:
+    vertices = np.empty((4 * pieces, 2))
+    offsets = np.zeros(pieces + 1, np.int64)
+    piece_site = np.empty(pieces, np.int32)
+    piece_triangle = np.empty(pieces, np.int32)
+    npieces = 0
+    nverts = 0
+
+    arena = np.empty(3 * count + 4096, np.int32)
+    power = np.empty(3 * count + 4096)
+    for i in range(count):
+        arena[i] = i
+    node_stack = np.empty(128, np.int64)
+    start_stack = np.empty(128, np.int64)
+    end_stack = np.empty(128, np.int64)
+    tri_stack = np.empty((DEEPEST + 8, 6))
+    tri_start = np.empty(DEEPEST + 8, np.int64)
+    tri_end = np.empty(DEEPEST + 8, np.int64)
+    tri_depth = np.empty(DEEPEST + 8, np.int64)
+    tri_shorter = np.empty(DEEPEST + 8, np.int64)
+    tri_patience = np.empty(DEEPEST + 8, np.int64)
+
+    room = 4 * LONGEST_LIST
+    value = np.empty((4 * LONGEST_LIST + 1, 3))
+    lx = np.empty(room)
+    ly = np.empty(room)
+    lb = np.empty(room)
+    lid = np.empty(room, np.int32)
+    px = np.empty((2, room + 8))
+    py = np.empty((2, room + 8))
+    label = np.empty((2, room + 8), np.int32)
+    h = np.empty(room + 8)
+
+    node_stack[0] = root
+    start_stack[0] = 0
+    end_stack[0] = count
+    top = 1
+    while top > 0:
+        top -= 1
+        node = node_stack[top]
+        s = start_stack[top]
+        e = end_stack[top]
+        if boxes[node, 2] < 0.0:
+            continue
+        if 2 * e - s + 8 > arena.size:
+            grown = np.empty(4 * e + 8, np.int32)
+            grown[:e] = arena[:e]
+            arena = grown
+            power = np.empty(arena.size)
+        cx = boxes[node, 0]
+        cy = boxes[node, 1]
+        if node < leaves:
+            hx = boxes[node, 2]
+            hy = boxes[node, 3]
+            best = np.inf
+            near = arena[s]
+            for k in range(s, e):
+                i = arena[k]
+                dx = sites[i, 0] - cx
+                dy = sites[i, 1] - cy
+                p = dx * dx + dy * dy - psi[i]
+                power[k] = p
+                if p < best:
+                    best = p
+                    near = i
+            bx = sites[near, 0]
+            by = sites[near, 1]
+            t = e
+            for k in range(s, e):
+                i = arena[k]
+                if power[k] - best <= 2.0 * (abs(sites[i, 0] - bx) * hx + abs(sites[i, 1] - by) * hy) + tol:
+                    arena[t] = i
+                    t += 1
+            node_stack[top] = 2 * node + 1
+            start_stack[top] = e
+            end_stack[top] = t
+            top += 1
+            node_stack[top] = 2 * node
+            start_stack[top] = e
+            end_stack[top] = t
+            top += 1
+            continue
+
+        # a triangle: filter, then clip or bisect
+        tri = node - leaves
+        rho = density[tri]
+        tri_stack[0, 0] = triangles[tri, 0, 0]
+        tri_stack[0, 1] = triangles[tri, 0, 1]
+        tri_stack[0, 2] = triangles[tri, 1, 0]
+        tri_stack[0, 3] = triangles[tri, 1, 1]
+        tri_stack[0, 4] = triangles[tri, 2, 0]
+        tri_stack[0, 5] = triangles[tri, 2, 1]
+        tri_start[0] = s
+        tri_end[0] = e
+        tri_depth[0] = 0
+        tri_shorter[0] = e - s
+        tri_patience[0] = PATIENCE
+        ttop = 1
+        while ttop > 0:
+            ttop -= 1
+            s = tri_start[ttop]
+            e = tri_end[ttop]
+            depth = tri_depth[ttop]
+            shorter = tri_shorter[ttop]
+            patience = tri_patience[ttop] - 1
+            x0 = tri_stack[ttop, 0]
+            y0 = tri_stack[ttop, 1]
+            x1 = tri_stack[ttop, 2]
+            y1 = tri_stack[ttop, 3]
+            x2 = tri_stack[ttop, 4]
+            y2 = tri_stack[ttop, 5]
+            cx = (x0 + x1 + x2) / 3.0
+            cy = (y0 + y1 + y2) / 3.0
+            x0 -= cx
+            y0 -= cy
+            x1 -= cx
+            y1 -= cy
+            x2 -= cx
+            y2 -= cy
+            if 2 * e - s + 8 > arena.size:
+                grown = np.empty(4 * e + 8, np.int32)
+                grown[:e] = arena[:e]
+                arena = grown
+                power = np.empty(arena.size)
+            best = np.inf
+            near = arena[s]
+            for k in range(s, e):
+                i = arena[k]
+                dx = sites[i, 0] - cx
+                dy = sites[i, 1] - cy
+                p = dx * dx + dy * dy - psi[i]
+                power[k] = p
+                if p < best:
+                    best = p
+                    near = i
+            bx = sites[near, 0]
+            by = sites[near, 1]
+            t = e
+            for k in range(s, e):
+                i = arena[k]
+                dx = sites[i, 0] - bx
+                dy = sites[i, 1] - by
+                reach = max(dx * x0 + dy * y0, dx * x1 + dy * y1, dx * x2 + dy * y2)
+                if power[k] - best <= 2.0 * reach + tol or i == near:
+                    arena[t] = i
+                    power[t] = power[k]
+                    t += 1
+            n = t - e
+            if n <= 4 * LONGEST_LIST:
+                # nearest at the centroid first, and away with a seed that one before it beats on all of the
+                # piece
+                n = 0
+                for k in range(e, t):
+                    p = power[k]
+                    i = arena[k]
+                    r = k
+                    while r > e and power[r - 1] > p:
+                        power[r] = power[r - 1]
+                        arena[r] = arena[r - 1]
+                        r -= 1
+                    power[r] = p
+                    arena[r] = i
+                for k in range(e, t):
+                    i = arena[k]
+                    dx = 2.0 * (sites[i, 0] - bx)
+                    dy = 2.0 * (sites[i, 1] - by)
+                    p = power[k] - best
+                    value[n, 0] = p - (dx * x0 + dy * y0)
+                    value[n, 1] = p - (dx * x1 + dy * y1)
+                    value[n, 2] = p - (dx * x2 + dy * y2)
+                    beaten = False
+                    for b in range(n):
+                        if (
+                            value[b, 0] <= value[n, 0]
+                            and value[b, 1] <= value[n, 1]
+                            and value[b, 2] <= value[n, 2]
+                        ):
+                            beaten = True
+                            break
+                    if not beaten:
+                        arena[e + n] = i
+                        power[e + n] = power[k]
+                        n += 1
+                t = e + n
+            if n <= shorter:
+                shorter = 3 * n // 4
+                patience = PATIENCE
+            if n > LONGEST_LIST and patience > 0 and depth < DEEPEST:
+                l01 = (x1 - x0) ** 2 + (y1 - y0) ** 2
+                l12 = (x2 - x1) ** 2 + (y2 - y1) ** 2
+                l20 = (x0 - x2) ** 2 + (y0 - y2) ** 2
+                # rotate so that the longest edge is 0-1
+                if l12 >= l01 and l12 >= l20:
+                    x0, y0, x1, y1, x2, y2 = x1, y1, x2, y2, x0, y0
+                elif l20 >= l01 and l20 >= l12:
+                    x0, y0, x1, y1, x2, y2 = x2, y2, x0, y0, x1, y1
+                mx = 0.5 * (x0 + x1)
+                my = 0.5 * (y0 + y1)
+                for half in range(2):
+                    tri_stack[ttop, 0] = (mx if half == 0 else x0) + cx
+                    tri_stack[ttop, 1] = (my if half == 0 else y0) + cy
+                    tri_stack[ttop, 2] = (x1 if half == 0 else mx) + cx
+                    tri_stack[ttop, 3] = (y1 if half == 0 else my) + cy
+                    tri_stack[ttop, 4] = x2 + cx
+                    tri_stack[ttop, 5] = y2 + cy
+                    tri_start[ttop] = e
+                    tri_end[ttop] = t
+                    tri_depth[ttop] = depth + 1
+                    tri_shorter[ttop] = shorter
+                    tri_patience[ttop] = patience
+                    ttop += 1
                 continue
-            piece, behind = polygon[row], label[row]
-            i = owner[near[a]]
-            twice, mx, my, m2 = _moments(piece, nv, centre[0] - seeds[a, 0], centre[1] - seeds[a, 1])
-            covered += twice
-            mass[i] += 0.5 * rho * twice
-            first[i, 0] += rho * mx / 6.0
-            first[i, 1] += rho * my / 6.0
-            second[i] += rho * m2 / 24.0
-            if certify:
-                excess += 0.5 * rho * twice * worst_gap(piece, nv, seeds, power, a, n, _PLANE)
-            for k in range(nv):
-                b = behind[k]
-                if b < 0 or owner[near[b]] <= i:
+
+            if n > room:
+                room = 2 * n
+                lx = np.empty(room)
+                ly = np.empty(room)
+                lb = np.empty(room)
+                lid = np.empty(room, np.int32)
+                px = np.empty((2, room + 8))
+                py = np.empty((2, room + 8))
+                label = np.empty((2, room + 8), np.int32)
+                h = np.empty(room + 8)
+            for k in range(n):
+                lid[k] = arena[e + k]
+                lb[k] = power[e + k]
+            for k in range(n):
+                lx[k] = sites[lid[k], 0]
+                ly[k] = sites[lid[k], 1]
+            area = abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0))
+            covered = 0.0
+            for a in range(n):
+                cur = 0
+                px[0, 0] = x0
+                py[0, 0] = y0
+                px[0, 1] = x1
+                py[0, 1] = y1
+                px[0, 2] = x2
+                py[0, 2] = y2
+                label[0, 0] = -1
+                label[0, 1] = -1
+                label[0, 2] = -1
+                nv = 3
+                for b in range(n):
+                    if b != a:
+                        cur, nv = _clip(
+                            px, py, label, cur, nv,
+                            2.0 * (lx[b] - lx[a]), 2.0 * (ly[b] - ly[a]), lb[a] - lb[b], b, h,
+                        )  # fmt: skip
+                        if nv == 0:
+                            break
+                if nv < 3:
                     continue
-                after = k + 1 if k + 1 < nv else 0
-                length = math.hypot(piece[after, 0] - piece[k, 0], piece[after, 1] - piece[k, 1])
-                if length > 0.0:
-                    rows, cols, weights = with_room_for_facet(rows, cols, weights, num_facets)
-                    apart = math.hypot(seeds[b, 0] - seeds[a, 0], seeds[b, 1] - seeds[a, 1])
-                    rows[num_facets], cols[num_facets] = i, owner[near[b]]
-                    weights[num_facets] = 0.5 * rho * length / apart
-                    num_facets += 1
-            if collect:
-                if num_pieces + 1 >= offsets.size:
-                    offsets = np.concatenate((offsets, np.zeros(num_pieces + 1, np.int64)))
-                    piece_site = np.concatenate((piece_site, np.empty(num_pieces + 1, np.int32)))
-                    piece_triangle = np.concatenate((piece_triangle, np.empty(num_pieces + 1, np.int32)))
-                if num_vertices + nv > vertices.shape[0]:
-                    vertices = np.concatenate((vertices, np.empty((num_vertices + nv, 2))))
+                o = owner[lid[a]]
+                ox = cx - lx[a]
+                oy = cy - ly[a]
+                u0 = px[cur, 0] + ox
+                v0 = py[cur, 0] + oy
+                total = 0.0
+                mx = 0.0
+                my = 0.0
+                m2 = 0.0
+                for k in range(1, nv - 1):
+                    ax = px[cur, k] - px[cur, 0]
+                    ay = py[cur, k] - py[cur, 0]
+                    bx = px[cur, k + 1] - px[cur, 0]
+                    by = py[cur, k + 1] - py[cur, 0]
+                    twice = abs(ax * by - ay * bx)
+                    u1 = px[cur, k] + ox
+                    v1 = py[cur, k] + oy
+                    u2 = px[cur, k + 1] + ox
+                    v2 = py[cur, k + 1] + oy
+                    su = u0 + u1 + u2
+                    sv = v0 + v1 + v2
+                    total += twice
+                    mx += twice * su
+                    my += twice * sv
+                    m2 += twice * (
+                        u0 * u0 + u1 * u1 + u2 * u2 + v0 * v0 + v1 * v1 + v2 * v2 + su * su + sv * sv
+                    )
+                covered += total
+                mass[o] += 0.5 * rho * total
+                first[o, 0] += rho * mx / 6.0
+                first[o, 1] += rho * my / 6.0
+                second[o] += rho * m2 / 24.0
+                if certify:
+                    worst = 0.0
+                    for k in range(nv):
+                        for b in range(n):
+                            g = (
+                                2.0 * (lx[b] - lx[a]) * px[cur, k]
+                                + 2.0 * (ly[b] - ly[a]) * py[cur, k]
+                                + (lb[a] - lb[b])
+                            )
+                            worst = max(worst, g)
+                    excess += 0.5 * rho * total * worst
                 for k in range(nv):
-                    vertices[num_vertices, 0] = piece[k, 0] + centre[0]
-                    vertices[num_vertices, 1] = piece[k, 1] + centre[1]
-                    num_vertices += 1
-                piece_site[num_pieces], piece_triangle[num_pieces] = i, tri
-                num_pieces += 1
-                offsets[num_pieces] = num_vertices
-        defect += 0.5 * rho * abs(covered - _twice_area(corners, 0, 1, 2))
+                    b = label[cur, k]
+                    if b >= 0:
+                        other = owner[lid[b]]
+                        if other > o:
+                            k2 = k + 1 if k + 1 < nv else 0
+                            length = math.hypot(px[cur, k2] - px[cur, k], py[cur, k2] - py[cur, k])
+                            if length > 0.0:
+                                if nf == rows.size:
+                                    rows = np.concatenate((rows, np.empty(nf, np.int32)))
+                                    cols = np.concatenate((cols, np.empty(nf, np.int32)))
+                                    weights = np.concatenate((weights, np.empty(nf)))
+                                rows[nf] = o
+                                cols[nf] = other
+                                weights[nf] = 0.5 * rho * length / math.hypot(lx[b] - lx[a], ly[b] - ly[a])
+                                nf += 1
+                if collect:
+                    if npieces + 1 >= offsets.size:
+                        offsets = np.concatenate((offsets, np.zeros(npieces + 1, np.int64)))
+                        piece_site = np.concatenate((piece_site, np.empty(npieces + 1, np.int32)))
+                        piece_triangle = np.concatenate((piece_triangle, np.empty(npieces + 1, np.int32)))
+                    if nverts + nv > vertices.shape[0]:
+                        vertices = np.concatenate((vertices, np.empty((nverts + nv, 2))))
+                    for k in range(nv):
+                        vertices[nverts, 0] = px[cur, k] + cx
+                        vertices[nverts, 1] = py[cur, k] + cy
+                        nverts += 1
+                    piece_site[npieces] = o
+                    piece_triangle[npieces] = tri
+                    npieces += 1
+                    offsets[npieces] = nverts
+            defect += 0.5 * rho * abs(covered - area)
     return (
         mass,
         first,
         second,
-        rows[:num_facets],
-        cols[:num_facets],
-        weights[:num_facets],
+        rows[:nf],
+        cols[:nf],
+        weights[:nf],
         defect,
         excess,
-        vertices[:num_vertices],
-        offsets[: num_pieces + 1],
-        piece_site[:num_pieces],
-        piece_triangle[:num_pieces],
+        vertices[:nverts],
+        offsets[: npieces + 1],
+        piece_site[:npieces],
+        piece_triangle[:npieces],
     )
-
-
-@njit(cache=True, error_model="numpy")
-def _clip(corners, seeds, power, a, n, polygon, label, height):
-    """Clip a triangle to the cell of seed ``a``; return the row of ``polygon`` and its number of vertices.
-
-    ``label[row, k]`` is the seed behind the edge from vertex k to the next, -1 on the edges of the triangle.
-    """
-    row, nv = 0, 3
-    for k in range(3):
-        polygon[0, k, 0], polygon[0, k, 1] = corners[k, 0], corners[k, 1]
-        label[0, k] = -1
-    for b in range(n):
-        if b != a:
-            ax, ay = 2.0 * (seeds[b, 0] - seeds[a, 0]), 2.0 * (seeds[b, 1] - seeds[a, 1])
-            row, nv = _cut(polygon, label, row, nv, ax, ay, power[a] - power[b], b, height)
-            if nv == 0:
-                break
-    return row, nv
-
-
-@njit(cache=True, error_model="numpy")
-def _cut(polygon, label, row, nv, ax, ay, b, new, height):
-    """Cut the polygon in row ``row`` by a.z + b <= 0; return the row of the rest, its number of vertices."""
-    out = 0
-    for k in range(nv):
-        height[k] = ax * polygon[row, k, 0] + ay * polygon[row, k, 1] + b
-        if height[k] > 0.0:
-            out += 1
-    if out == 0:
-        return row, nv
-    if out == nv:
-        return row, 0
-    rest, q = 1 - row, 0
-    for k in range(nv):
-        after = k + 1 if k + 1 < nv else 0
-        if height[k] <= 0.0:
-            polygon[rest, q, 0], polygon[rest, q, 1] = polygon[row, k, 0], polygon[row, k, 1]
-            label[rest, q] = label[row, k]
-            q += 1
-            if height[after] > 0.0:
-                _crossing(polygon, row, k, after, height, rest, q)
-                label[rest, q] = new
-                q += 1
-        elif height[after] <= 0.0:
-            _crossing(polygon, row, after, k, height, rest, q)
-            label[rest, q] = label[row, k]
-            q += 1
-    return rest, q
-
-
-@njit(cache=True, error_model="numpy")
-def _crossing(polygon, row, kept, gone, height, rest, q):
-    """Write the vertex of the rest where the edge from a vertex that is kept to one that is not is cut."""
-    t = height[kept] / (height[kept] - height[gone])
-    for c in range(2):
-        start = polygon[row, kept, c]
-        polygon[rest, q, c] = start + t * (polygon[row, gone, c] - start)
-
-
-@njit(cache=True, error_model="numpy")
-def _moments(piece, nv, ox, oy):
-    """Return int 2, int 6 (x, y) and int 24 (x^2 + y^2) over a polygon, moved by (ox, oy)."""
-    u0, v0 = piece[0, 0] + ox, piece[0, 1] + oy
-    total, mx, my, m2 = 0.0, 0.0, 0.0, 0.0
-    for k in range(1, nv - 1):
-        twice = _twice_area(piece, 0, k, k + 1)
-        u1, v1 = piece[k, 0] + ox, piece[k, 1] + oy
-        u2, v2 = piece[k + 1, 0] + ox, piece[k + 1, 1] + oy
-        su, sv = u0 + u1 + u2, v0 + v1 + v2
-        total += twice
-        mx += twice * su
-        my += twice * sv
-        m2 += twice * (u0 * u0 + u1 * u1 + u2 * u2 + v0 * v0 + v1 * v1 + v2 * v2 + su * su + sv * sv)
-    return total, mx, my, m2
-
-
-@njit(cache=True, error_model="numpy")
-def _twice_area(vertices, p, q, r):
-    """Return twice the area of the triangle of three of the vertices."""
-    ax, ay = vertices[q, 0] - vertices[p, 0], vertices[q, 1] - vertices[p, 1]
-    bx, by = vertices[r, 0] - vertices[p, 0], vertices[r, 1] - vertices[p, 1]
-    return abs(ax * by - ay * bx)
