@@ -20,7 +20,7 @@ from wassflow.flow.face_fluxes import steepest, write
 from wassflow.flow.face_velocity import FaceVelocity, PointwiseVelocity
 from wassflow.flow.neighbours import Indices
 from wassflow.flow.upwind import Change, UpwindTransport
-from wassflow.flow.upwind_kernels import BLOCK, change_of_block
+from wassflow.flow.upwind_kernels import BLOCK, change_of_block, joined
 from wassflow.functional import FirstVariation
 from wassflow.functional.evaluation import over_rows
 
@@ -165,7 +165,7 @@ def _kernel(dim: int, along_fibres: bool, faces_per_cell: int) -> Callable:
             fluxes[length + row] = flux
             squares[length + row] = square
         special = np.searchsorted(numbers, ends[0])
-        largest, mass, dissipation, potential_rate = 0.0, 0.0, 0.0, 0.0
+        found = (0.0, 0.0, 0.0, 0.0)
         for block in range(ends.size - 1):
             first = ends[block]
             while first < ends[block + 1]:
@@ -183,11 +183,8 @@ def _kernel(dim: int, along_fibres: bool, faces_per_cell: int) -> Callable:
                 first = end
             begin = start + block * BLOCK
             end = min(begin + BLOCK, stop)
-            found = change_of_block(slots, geometry, ring, cells, begin, end, faces_per_cell)
-            largest = max(found[0], largest)
-            mass += found[1]
-            dissipation += found[2]
-            potential_rate += found[3]
-        return wrong, (largest, mass, dissipation, potential_rate)
+            more = change_of_block(slots, geometry, ring, cells, begin, end, faces_per_cell)
+            found = joined(found, more)
+        return wrong, found
 
     return kernel

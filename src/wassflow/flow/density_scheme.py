@@ -43,7 +43,7 @@ class CellMasses:
         masses: (cells,).
         moment: int Phi dmu, (N,).
         regularization: int V dmu.
-        everywhere: whether all cells have mass.
+        everywhere: whether fluxes are wanted at all faces: all cells have mass, or may get some in a step.
         slopes: of the density in each cell, (cells, d); None where the scheme has none.
     """
 

@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from wassflow.arguments import Array
 from wassflow.plot.snapshots import Gallery, coordinate_names, density_bar, snapshot
 from wassflow.plot.style import BLUE, FAINT, ORANGE, PURPLE, QUIET, TEAL, Page, styled
+from wassflow.study.rates import ROUNDING
 
 # Name of a quantity in the records of the study: how it is called, its colour and marker.
 _QUANTITIES = {
@@ -23,8 +24,6 @@ _LAYERS = ((BLUE, "o"), (TEAL, "^"), (ORANGE, "s"), (PURPLE, "D"))
 # What errors are taken against, short enough for the heading of the narrowest page.
 _AGAINST = {"exact": "the exact solution", "quadrature": "quadrature", "finest": "the finest mesh"}
 _MOST_TIMES = 3
-# Errors below are rounding and not shown.
-_ROUNDING = 1e-12
 # Inches.
 _LEFT, _PICTURE, _BETWEEN, _ERRORS, _RIGHT, _TOP, _HEIGHT, _BOTTOM = (
     0.62,
@@ -89,12 +88,10 @@ def errors(ax: Axes, result: Any, time: float) -> None:
         if (time, quantity) not in result.orders:
             continue
         values = np.array([row[quantity] for row in rows], dtype=np.float64)  # nan where there is none
-        positive = values > _ROUNDING
+        positive = values > ROUNDING
         if not positive.any():
             continue
-        order = result.order[time, quantity]
-        label = f"{name}: order {order:.2f}" if np.isfinite(order) else name
-        style = _line(colour, marker, label)
+        style = _line(colour, marker, name, result.order[time, quantity])
         if quantity == "w2":
             bounds = np.array([[row["w2_lower"], row["w2_upper"]] for row in rows], dtype=np.float64).T
             widths = np.maximum([values - bounds[0], bounds[1] - values], 0.0)[:, positive]
@@ -120,13 +117,11 @@ def absorbed_mass(ax: Axes, absorbed: Any, time: float) -> None:
     shown: list[Array] = []
     for cells, (colour, marker) in zip(absorbed.cells, _LAYERS, strict=False):
         values = np.abs([row["error"] for row in absorbed.select(time, cells)])
-        positive = values > _ROUNDING
+        positive = values > ROUNDING
         if not positive.any():
             continue
-        order = absorbed.order[time, cells]
         name = "1 cell" if cells == 1 else f"{cells} cells"
-        label = f"{name}: order {order:.2f}" if np.isfinite(order) else name
-        ax.plot(h[positive], values[positive], **_line(colour, marker, label))
+        ax.plot(h[positive], values[positive], **_line(colour, marker, name, absorbed.order[time, cells]))
         shown.append(values[positive])
     _logarithmic(ax, h, shown, second=False)
     if absorbed.accuracy > 0.0:
@@ -135,7 +130,8 @@ def absorbed_mass(ax: Axes, absorbed: Any, time: float) -> None:
     ax.set_ylabel(f"error of the absorbed mass, {absorbed.exact(time):.3g} at $t = {time:.3g}$")
 
 
-def _line(colour: str, marker: str, label: str) -> dict[str, Any]:
+def _line(colour: str, marker: str, name: str, order: float) -> dict[str, Any]:
+    """Return the style of errors of one kind, whose label tells their order."""
     return {
         "color": colour,
         "marker": marker,
@@ -143,7 +139,7 @@ def _line(colour: str, marker: str, label: str) -> dict[str, Any]:
         "markeredgecolor": "white",
         "markeredgewidth": 0.6,
         "linewidth": 1.2,
-        "label": label,
+        "label": f"{name}: order {order:.2f}" if np.isfinite(order) else name,
     }
 
 

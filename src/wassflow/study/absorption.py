@@ -12,13 +12,10 @@ from wassflow.cases.singular_sets import Place, singular_set
 from wassflow.study import tables
 from wassflow.study.atoms import places_text, singular_part
 from wassflow.study.mesh_refinement import MeshRefinement
-from wassflow.study.rates import observed_orders
+from wassflow.study.rates import observed_orders, without_rounding
 from wassflow.study.tables import number, text_table, wrapped
 
 Record = dict[str, Any]
-
-# Errors below are rounding: masses are of order one.
-_ROUNDING = 1e-12
 
 
 @dataclass(eq=False)
@@ -144,8 +141,7 @@ def absorbed_mass(refinement: MeshRefinement, cells: Sequence[int] = (1, 2, 4)) 
     for time in times:
         for count in cells:
             rows = [row for row in records if row["time"] == time and row["cells"] == count]
-            # what is rounding has no order
-            errors = [abs(row["error"]) if abs(row["error"]) > _ROUNDING else 0.0 for row in rows]
+            errors = without_rounding([row["error"] for row in rows])
             orders[time, count], order[time, count] = observed_orders([row["h"] for row in rows], errors)
     return AbsorbedMass(
         name=refinement.case.name,

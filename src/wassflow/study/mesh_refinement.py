@@ -23,7 +23,7 @@ from wassflow.measure import MeshDensity, ParticleCloud
 from wassflow.mesh import Mesh
 from wassflow.study import tables
 from wassflow.study.densities import containing_cells, density_distance
-from wassflow.study.rates import observed_orders
+from wassflow.study.rates import observed_orders, without_rounding
 from wassflow.study.runs import at_time, comparison_times, resolution_of
 from wassflow.study.tables import number, range_text, text_table, wrapped
 from wassflow.transport import wasserstein2
@@ -35,8 +35,6 @@ REFERENCES = ("exact", "quadrature", "finest")
 QUANTITIES = ("moment_error", "energy_error", "l1_error", "w2")
 # Seconds for one distance that is not cheap.
 _TIME_LIMIT = 15.0
-# Errors below are rounding: moments, energies and distances are of order one.
-_ROUNDING = 1e-12
 _NAMES = {"moment_error": "|f_h - f|", "energy_error": "|F_h - F|", "l1_error": "L1", "w2": "W2"}
 
 
@@ -277,8 +275,7 @@ def mesh_refinement(
             if len(measured) < len(ladder) - 1 or not measured:
                 continue
             sizes = [row["h"] for row in measured]
-            # what is rounding has no order
-            errors = [row[quantity] if row[quantity] > _ROUNDING else 0.0 for row in measured]
+            errors = without_rounding([row[quantity] for row in measured])
             own = finest_h if solution is None or quantity in ("l1_error", "w2") else 0.0
             orders[t, quantity], order[t, quantity] = observed_orders(sizes, errors, own)
     return MeshRefinement(

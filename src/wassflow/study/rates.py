@@ -21,6 +21,9 @@ Array = NDArray[np.float64]
 # particles.
 FLOOR_FACTOR = 2.0
 
+# Errors below are rounding, where the quantities are of order one.
+ROUNDING = 1e-12
+
 # Range in which orders are sought when the finest mesh is the reference.
 _ORDERS = (1e-3, 6.0)
 
@@ -199,6 +202,15 @@ def observed_orders(
         raise ValueError(f"sizes must decrease and be larger than {finest:g}, found {h.tolist()}")
     pairwise = [_order(h[i : i + 2], e[i : i + 2], finest) for i in range(h.size - 1)]
     return pairwise, _order(h, e, finest)
+
+
+def without_rounding(errors: Sequence[float]) -> list[float]:
+    """Return the sizes of errors of quantities of order one, 0 for what is rounding: it has no order.
+
+    >>> without_rounding([-0.1, 0.0, 3e-16])
+    [0.1, 0.0, 0.0]
+    """
+    return [abs(error) if abs(error) > ROUNDING else 0.0 for error in errors]
 
 
 def _order(h: Array, e: Array, finest: float) -> float:
