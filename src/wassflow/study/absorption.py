@@ -85,8 +85,8 @@ class AbsorbedMass:
         parts.append(
             wrapped(
                 "within k: the mass in the k layers of cells next to the sets, less their volume times the "
-                "density one layer further out; error: that less the exact mass. It may change its sign from "
-                "one mesh to another: then it has no order."
+                "density one layer further out; error: that less the exact mass. Orders are those of its "
+                "size, and mean nothing from one mesh to another where it changes its sign."
             )
         )
         return "\n\n".join(parts)
